@@ -1,0 +1,24 @@
+// futex(2): sleep on a word, with an absolute CLOCK_MONOTONIC deadline.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include <degu/base/time.h>
+
+namespace degu::rt {
+
+/// Sleeps while *word == expected, until woken or `deadline`. Spurious returns happen. False on timeout.
+bool futex_wait(std::atomic<uint32_t>& word, uint32_t expected, TimePoint deadline = kNever) noexcept;
+void futex_wake(std::atomic<uint32_t>& word, int count) noexcept;
+
+/// One turn of a spin loop.
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace degu::rt

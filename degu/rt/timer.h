@@ -1,0 +1,37 @@
+// Timer: calls a function on a scheduler thread at a time. The base of sleep, deadlines, Ticker and after().
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include <degu/base/time.h>
+
+namespace degu::rt {
+
+struct P;
+
+/// Fields are the runtime's. Must not be moved or destroyed while armed.
+struct Timer {
+  using Fire = void (*)(void* arg, uint32_t seq);
+
+  P* owner = nullptr;  // the P whose heap holds it; guarded by timer_owner_lock semantics in timer.cc
+  uint32_t index = 0;
+  uint32_t seq = 0;
+  TimePoint when{};
+  std::chrono::nanoseconds period{0};
+  Fire fire = nullptr;
+  void* arg = nullptr;
+};
+
+/// Arms a disarmed timer: `fire(arg, seq)` runs at `when` (nanosecond resolution, never early), then every `period` if that
+/// is positive (late ticks are dropped). `fire` runs on a scheduler thread without locks held; it must not block, and may
+/// claim, wake, spawn, start and stop timers. Its arguments are copied before it runs, so the Timer itself may be gone by then.
+/// False when no scheduler runs. One goroutine at a time may start and stop a given Timer.
+bool timer_start(Timer& timer, TimePoint when, std::chrono::nanoseconds period, Timer::Fire fire, void* arg,
+                 uint32_t seq) noexcept;
+
+/// True: it will not fire (again). False: it was not armed, has fired or is firing now.
+bool timer_stop(Timer& timer) noexcept;
+
+}  // namespace degu::rt
