@@ -1,0 +1,201 @@
+// Exchange: one request and its response, what a handler works with.
+#pragma once
+
+#include <degu/base/error.h>
+#include <degu/base/function.h>
+#include <degu/http/bind.h>
+#include <degu/http/json_codec.h>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace degu::http {
+
+class Exchange;
+
+/// Serves a request, or, as middleware, surrounds the rest of the chain by calling c.next(). One handler
+/// serves many requests at once from several threads: it must be safe to call concurrently.
+using Handler = UniqueFunction<void(Exchange&)>;
+
+/// A named value of the request: a path or query parameter, percent-decoded.
+struct Param {
+  std::string_view name;
+  std::string_view value;
+};
+
+/// An Error with an HTTP status of its own, for statuses that no Code maps to (405, 413, 415, 429 with detail
+/// ...).
+class HttpError : public Error {
+ public:
+  HttpError(int status, Code code, std::string message, std::vector<ErrorDetail> details = {})
+      : Error(code, std::move(message), std::move(details)), status_(status) {}
+  int status() const noexcept { return status_; }
+
+ private:
+  int status_;
+};
+
+/// A response body sent piece by piece: chunked on HTTP/1.1, until close on 1.0, dropped for HEAD. From
+/// Exchange::stream.
+class ResponseStream {
+ public:
+  /// Sends one piece; blocks while the client does not read (write timeout of the server). Throws
+  /// Error(kUnavailable) when the client is gone, DeadlineExceeded or Cancelled when the context ends.
+  void write(std::string_view piece);
+
+ private:
+  friend class Exchange;
+  explicit ResponseStream(Exchange& exchange) noexcept : exchange_(exchange) {}
+  Exchange& exchange_;
+};
+
+/// One request with its response. Belongs to the goroutine that serves it, from the head's arrival until the
+/// chain of handlers has returned; it is then recycled for the connection's next request. So neither it nor
+/// any string_view from it may be kept or handed to a goroutine that outlives the handler: copy what you
+/// need.
+///
+/// The response is held back until the chain has returned, except for stream(); so middleware may still
+/// change it, and an exception after a half-built answer leaves no trace of it. Without any answer the client
+/// gets 204, or 404 when no route matched.
+class Exchange {
+ public:
+  struct State;
+  explicit Exchange(State& state) noexcept : state_(&state) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // --- The request
+  // -------------------------------------------------------------------------------------------------
+  std::string_view method() const noexcept;
+  /// As received, not decoded, without the query.
+  std::string_view path() const noexcept;
+  /// Path and query as received.
+  std::string_view target() const noexcept;
+  std::string_view host() const noexcept;
+  /// The first field of that name (case-insensitive); "" if absent.
+  std::string_view header(std::string_view name) const noexcept;
+  std::string_view body() const noexcept;
+  /// The client's "address:port"; "" in tests without a socket.
+  std::string peer() const;
+  /// The pattern of the route that serves this, e.g. "/users/:id"; "" when none matched.
+  std::string_view route() const noexcept;
+  /// Set by the request_id() middleware; "" without it.
+  std::string_view request_id() const noexcept;
+
+  /// A path parameter, decoded once; "" if the route has none of that name.
+  std::string_view param(std::string_view name) const noexcept;
+  std::optional<std::string_view> find_param(std::string_view name) const noexcept;
+  std::span<const Param> params() const noexcept;
+  /// A query parameter, decoded ('+' is a space); "" if absent; the first one if repeated. Throws
+  /// Error(kInvalidArgument) when the query is not valid UTF-8 after decoding or holds %00.
+  std::string_view query(std::string_view name) const;
+  std::optional<std::string_view> find_query(std::string_view name) const;
+  std::span<const Param> query_params() const;
+
+  /// The body parsed as JSON, once; nothing when there is no body. Throws Error(kInvalidArgument) when it is
+  /// not JSON, HttpError(415) when it says it is something else.
+  std::optional<json::Value> json_body() const;
+
+  /// Fills a described struct (json_codec.h): JSON body, then query, then path parameters, the later winning.
+  /// A function `validate(const T&, json::FieldErrors&)` found by argument-dependent lookup runs afterwards.
+  /// Throws Error(kInvalidArgument) with one detail per faulty field.
+  template <class T>
+  T bind() const;
+
+  // --- The response
+  // ------------------------------------------------------------------------------------------------
+  /// 100..599.
+  void status(int status);
+  int status() const noexcept;
+  /// Replaces or adds. Throws Error(kInternal) for a name that is no token, a value with control characters
+  /// (so no response splitting), and for framing fields (Content-Length, Transfer-Encoding, Connection,
+  /// Date), which are ours.
+  void set_header(std::string_view name, std::string_view value);
+  /// Adds another field of that name, e.g. Set-Cookie.
+  void add_header(std::string_view name, std::string_view value);
+
+  void text(int status, std::string_view text);
+  template <class T>
+  void json(int status, const T& value) {
+    degu::json::Writer writer(begin_body(status, "application/json"));
+    degu::json::write(writer, value);
+  }
+  void raw(int status, std::string_view content_type, std::string body);
+  /// A body that others own too, sent without copying it.
+  void raw(int status, std::string_view content_type, std::shared_ptr<const std::string> body);
+  /// Status without a body: 204, 304, a redirect with a Location ...
+  void empty(int status);
+  /// An RFC 9457 document. Details of internal failures (INTERNAL, UNKNOWN, DATA_LOSS) stay in the log.
+  void problem(const Error& error);
+  /// Starts a response body that is sent piece by piece; the head goes out with the first piece. It ends when
+  /// the chain returns; if it ends by an exception, the connection is cut so that the client notices.
+  ResponseStream& stream(int status, std::string_view content_type);
+
+  /// The response's body buffer, emptied, to write into; reused between requests.
+  std::string& begin_body(int status, std::string_view content_type);
+  std::size_t response_bytes() const noexcept;
+
+  // --- The chain
+  // ---------------------------------------------------------------------------------------------------
+  /// Runs the rest of the chain. Not calling it ends the request here.
+  void next();
+
+  /// A value of the request by its type, e.g. the authenticated user; null if nobody has set one.
+  template <class T>
+  T* get() noexcept {
+    return static_cast<T*>(find_local(&kTag<T>));
+  }
+  template <class T>
+  T& set(T value) {
+    auto owned = std::make_unique<T>(std::move(value));
+    T& result = *owned;
+    set_local(&kTag<T>, owned.release(), [](void* object) { delete static_cast<T*>(object); });
+    return result;
+  }
+
+  /// Set by the request_id() middleware.
+  void set_request_id(std::string id);
+
+ private:
+  friend class ResponseStream;
+  template <class T>
+  static inline char kTag = 0;  // its address names the type
+
+  void* find_local(const void* tag) noexcept;
+  void set_local(const void* tag, void* object, void (*destroy)(void*));
+
+  State* state_;
+};
+
+template <class T>
+T Exchange::bind() const {
+  T out{};
+  degu::json::FieldErrors errors;
+  if (const auto body = json_body()) degu::json::read(*body, out, errors);
+  if constexpr (degu::json::DescribedStruct<T>) {
+    degu::json::internal::each_described<T>([&](std::string_view name, auto pointer) {
+      using Member = std::remove_cvref_t<decltype(out.*pointer)>;
+      if constexpr (internal::FromTexts<Member>) {
+        std::vector<std::string_view> texts;
+        for (const Param& query : query_params()) {
+          if (query.name == name) texts.push_back(query.value);
+        }
+        if (const auto param = find_param(name)) texts.assign(1, *param);
+        if (texts.empty()) return;
+        degu::json::FieldErrors::Scope scope(errors, name);
+        internal::read_texts(texts, out.*pointer, errors);
+      }
+    });
+  }
+  if constexpr (requires { validate(std::as_const(out), errors); }) validate(std::as_const(out), errors);
+  errors.throw_if_any();
+  return out;
+}
+
+}  // namespace degu::http

@@ -1,0 +1,10 @@
+// Everything of degu/http that a service needs.
+#pragma once
+
+#include <degu/http/client.h>
+#include <degu/http/exchange.h>
+#include <degu/http/json_codec.h>
+#include <degu/http/middleware.h>
+#include <degu/http/router.h>
+#include <degu/http/server.h>
+#include <degu/http/static_files.h>

@@ -1,0 +1,61 @@
+// Server: HTTP/1.1 on a listener, a goroutine for each connection.
+#pragma once
+
+#include <degu/http/request_parser.h>
+#include <degu/http/router.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace degu::net {
+class TcpListener;
+}
+
+namespace degu::http {
+
+struct ServerOptions {
+  ParseLimits head;                          ///< 32 KiB, 100 fields, URI 8 KiB
+  std::size_t max_body_bytes = 1024 * 1024;  ///< routes may set their own
+  std::size_t max_connections = 10'000;      ///< further ones get 503 and are closed
+  std::chrono::nanoseconds header_timeout =
+      std::chrono::seconds(10);  ///< from a request's first byte; then 408
+  std::chrono::nanoseconds idle_timeout =
+      std::chrono::seconds(60);  ///< between requests; then the connection closes
+  std::chrono::nanoseconds io_timeout =
+      std::chrono::seconds(30);             ///< body read or response write without progress
+  std::size_t min_bytes_per_second = 1024;  ///< slower bodies and readers are cut after io_timeout
+};
+
+/// Serves a router. HTTP/1.1 and 1.0, keep-alive and pipelining (answers in order), chunked both ways.
+/// Handlers run on the connection's goroutine, one request at a time. The context of a handler is a child of
+/// the one serve() was called in; it has a deadline when the route or the client's x-request-timeout-ms gives
+/// one.
+class Server {
+ public:
+  explicit Server(Router router, ServerOptions options = {});
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  /// serve() must have returned.
+  ~Server();
+
+  /// Accepts and serves until shutdown() or the end of the current context; returns when every connection has
+  /// ended. One call per listener; several listeners may be served at once.
+  void serve(net::TcpListener& listener);
+
+  /// Stops accepting, closes idle connections, lets requests in flight finish (answered with Connection:
+  /// close), and after `drain` cancels the contexts of those that have not. Returns when all connections have
+  /// ended. Callable from any goroutine.
+  void shutdown(std::chrono::nanoseconds drain);
+
+  std::size_t connections() const noexcept;
+  /// Requests answered since the start, including refused ones.
+  uint64_t requests() const noexcept;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace degu::http
