@@ -61,11 +61,11 @@ e2e:
 
 bench: bench-runtime bench-http
 
-bench-runtime bench-http:
+bench-runtime bench-http: bench-%:
 	@tools/setup/install.sh build bench
 	$(call configure,release,DEGU_BENCH=ON)
 	ninja -C $(RELEASE) -j $(JOBS) degu_bench shop
-	@python3 bench/$@.py --build $(RELEASE)
+	@python3 bench/$*_table.py --build $(RELEASE)
 
 check:
 	@tools/setup/install.sh build test check

@@ -8,6 +8,7 @@ import time
 
 CHECKS = [
     ("the checks themselves", ["-m", "unittest", "discover", "-p", "*_test.py"]),
+    ("the benchmark scripts", ["-m", "unittest", "discover", "-s", "../../bench", "-p", "*_test.py"]),
     ("layers", ["layers.py"]),
     ("tidy", ["tidy.py"]),
     ("docs", ["docs.py"]),

@@ -23,7 +23,7 @@ BINARY_ALLOWED = (".png", ".ico", ".jpg", ".webp", ".woff2")
 RUNTIME = r"degu/(rt|base)/"
 BANNED = [
     (r"\bstd::(recursive_|shared_|timed_)*mutex\b", RUNTIME, "degu::Mutex"),
-    (r"\bstd::(j?thread)\b(?!::(id|hardware))", RUNTIME + r"|.*_test\.cc|bench/floor\.cc", "degu::go"),
+    (r"\bstd::(j?thread)\b(?!::(id|hardware))", RUNTIME + r"|.*_test\.cc", "degu::go"),
     (r"\bstd::condition_variable\w*\b", RUNTIME, "degu::Cond"),
     (r"\bstd::(async|future|promise)\b", r"$^", "degu::go and a channel"),
     (r"\b(sleep_for|sleep_until|usleep|nanosleep)\s*\(", RUNTIME, "degu::sleep"),

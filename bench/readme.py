@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Puts the tables of the last `make bench` into README.md and README.zh.md, between <!-- bench:NAME --> and
+<!-- /bench:NAME -->. usage: readme.py [--build build/release]
+"""
+import argparse
+import os
+import re
+import sys
+
+import tables
+
+PAGES = ["README.md", "README.zh.md"]
+NAMES = ["runtime", "http"]
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def insert(page, name, table):
+    """The page with the table between its markers; None when it has no such markers."""
+    marked = re.compile(rf"(<!-- bench:{name} -->\n).*?(<!-- /bench:{name} -->)", re.S)
+    return marked.sub(lambda m: m[1] + table + m[2], page) if marked.search(page) else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build/release")
+    args = parser.parse_args()
+    for page in PAGES:
+        full = os.path.join(ROOT, page)
+        with open(full) as f:
+            text = f.read()
+        for name in NAMES:
+            if not os.path.exists(tables.path(args.build, name)):
+                print(f"readme: no {name} table; run make bench-{name}", file=sys.stderr)
+                continue
+            with open(tables.path(args.build, name)) as f:
+                changed = insert(text, name, f.read())
+            if changed is None:
+                sys.exit(f"readme: {page} has no <!-- bench:{name} --> markers")
+            text = changed
+        with open(full, "w") as f:
+            f.write(text)
+
+
+if __name__ == "__main__":
+    main()
