@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the pages: relative links lead somewhere, and quoted programs are the compiled ones.
+"""Checks the pages: relative links lead somewhere, quoted programs are the compiled ones, dependencies are explained.
 
 A code block that follows the line `<!-- snippet: examples/x.cc -->` must hold that file, or the lines between
 `// [name]` and `// [/name]` in it for `<!-- snippet: examples/x.cc name -->`. usage: docs.py [--fix] [ROOT]
@@ -16,6 +16,7 @@ LINK = re.compile(r"(?<!\\)!?\[[^\]\n]*\]\(\s*<?([^)\s>]+)>?[^)\n]*\)")
 HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.M)
 FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.M | re.S)
 SNIPPET = re.compile(r"(<!-- snippet: (\S+)(?: (\S+))? -->\n)(```\w*\n)(.*?)(^```$)", re.M | re.S)
+DEPENDENCIES = "docs/dependencies.md"
 # Pictures that only a built and running system can give; the page may name them before they exist.
 MADE_LATER = {"docs/images/shop.png"}
 
@@ -71,6 +72,20 @@ def check_snippets(root, name, text):
             yield f"{name}:{number}: a snippet line with no code block below it"
 
 
+def check_dependencies(root):
+    """Every package that tools/setup installs has its reason in docs/dependencies.md, and none is named there in vain."""
+    page = repo.read(root, DEPENDENCIES) or ""
+    explained = {name for row in re.findall(r"^\| (`[^|]*)\|", page, re.M) for name in re.findall(r"`([^`]+)`", row)}
+    installed = set()
+    for name in repo.files(root):
+        if re.fullmatch(r"tools/setup/packages-\w+\.txt", name):
+            installed |= {line for line in repo.read(root, name).split("\n") if line and not line.startswith("#")}
+    for package in sorted(installed - explained):
+        yield f"{DEPENDENCIES}:1: {package} is installed by tools/setup but not explained"
+    for package in sorted(explained - installed):
+        yield f"{DEPENDENCIES}:1: {package} is explained but not installed by tools/setup"
+
+
 def fix(root, name, text):
     def put(match):
         want = wanted(root, match[2], match[3])
@@ -91,7 +106,7 @@ def check(root, fixing=False):
                 text = fix(root, name, text)
             findings += check_links(root, name, text)
             findings += check_snippets(root, name, text)
-    return findings
+    return findings + list(check_dependencies(root))
 
 
 if __name__ == "__main__":

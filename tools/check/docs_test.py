@@ -46,6 +46,12 @@ class Pages(unittest.TestCase):
         self.assertIn("no such", self.findings("<!-- snippet: examples/a.cc none -->\n```cpp\n```\n")[0])
         self.assertIn("no code block", self.findings("<!-- snippet: examples/a.cc -->\ntext\n")[0])
 
+    def test_every_package_is_explained(self):
+        self.write("tools/setup/packages-build.txt", "# why\ncmake\ng++\n")
+        self.write("docs/dependencies.md", "| Debian package |\n|---|\n| `g++`, `mold` | 12 |\n")
+        findings = docs.check(self.folder.name)
+        self.assertEqual([f.split(": ")[1].split()[0] for f in findings], ["cmake", "mold"])
+
     def test_fix_puts_the_program_in(self):
         self.assertEqual(self.findings("<!-- snippet: examples/a.cc part -->\n```cpp\nold\n```\n", fixing=True), [])
         with open(os.path.join(self.folder.name, "docs/page.md")) as f:
