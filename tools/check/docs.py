@@ -74,7 +74,7 @@ def check_snippets(root, name, text):
 
 def check_dependencies(root):
     """Every package that tools/setup installs has its reason in docs/dependencies.md, and none is named there in vain."""
-    page = repo.read(root, DEPENDENCIES) or ""
+    page = repo.read(root, DEPENDENCIES) if os.path.isfile(os.path.join(root, DEPENDENCIES)) else ""
     explained = {name for row in re.findall(r"^\| (`[^|]*)\|", page, re.M) for name in re.findall(r"`([^`]+)`", row)}
     installed = set()
     for name in repo.files(root):
