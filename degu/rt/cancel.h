@@ -35,13 +35,16 @@ class CancelNode {
   /// Has it ended? Looks at the ancestors and the clock while nobody waits on this node.
   bool cancelled() noexcept;
 
+  /// As cancelled(), but only the flag: neither ancestors nor the clock.
+  bool ended() const noexcept { return code_.load(std::memory_order_seq_cst) != Code::kOk; }
+
   /// kOk while not ended, then kCancelled or kDeadlineExceeded.
   Code code() noexcept;
   /// The cause given to the cancel() that ended it here or above; null if none was given.
   std::shared_ptr<const Error> cause() noexcept;
   TimePoint deadline() const noexcept { return deadline_; }
 
-  /// Registers; if the node has ended, calls on_cancel at once (true is returned either way when it was called).
+  /// Registers. False: the node has ended, and on_cancel was called before this returned.
   bool add(CancelWaiter* waiter) noexcept;
   /// Unregisters. True: on_cancel was not and will not be called. False: it has been called, and has returned.
   bool remove(CancelWaiter* waiter) noexcept;
@@ -63,7 +66,7 @@ class CancelNode {
   mutable std::atomic<uint32_t> count_{0};
   std::atomic<Code> code_{Code::kOk};  // seq_cst against the wait words: see begin_wait()
   std::atomic<bool> armed_{false};
-  Lock lock_;  // guards the lists and cause_; taken parent before child never: children are ended after unlocking
+  Lock lock_;  // guards the lists and cause_; a child is ended after its parent's lock was released
   CancelWaiter* waiters_ = nullptr;
   CancelNode* children_ = nullptr;
   CancelNode* child_next_ = nullptr;   // guarded by parent_->lock_

@@ -1,6 +1,7 @@
 // Timer: calls a function on a scheduler thread at a time. The base of sleep, deadlines, Ticker and after().
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +16,7 @@ struct P;
 struct Timer {
   using Fire = void (*)(void* arg, uint32_t seq);
 
-  P* owner = nullptr;  // the P whose heap holds it; guarded by timer_owner_lock semantics in timer.cc
+  std::atomic<P*> owner{nullptr};  // the P whose heap holds it; the other fields are guarded by that P's timer_lock
   uint32_t index = 0;
   uint32_t seq = 0;
   TimePoint when{};

@@ -1,0 +1,315 @@
+#include <degu/rt/run.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <degu/base/error.h>
+#include <degu/base/time.h>
+#include <degu/rt/cancel.h>
+#include <degu/rt/dump.h>
+#include <degu/rt/park.h>
+#include <degu/rt/testing/all_shapes.h>
+
+namespace degu {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+TEST(Run, ReturnsWhatMainReturns) {
+  EXPECT_EQ(run([] { return 7; }), 7);
+  EXPECT_EQ(run([] {}), 0);
+}
+
+TEST(Run, RethrowsWhatMainThrows) {
+  EXPECT_THROW(run([] { throw std::runtime_error("x"); }), std::runtime_error);
+}
+
+TEST(Run, AbandonsOtherGoroutines) {
+  auto alive = std::make_shared<std::atomic<bool>>(false);
+  auto* leaked = new std::shared_ptr<std::atomic<bool>>(alive);  // an abandoned goroutine's captures are not destroyed
+  run([&] {
+    go([alive] {
+      alive->store(true);
+      sleep(1h);
+    });
+    while (!alive->load()) yield();
+  });
+  EXPECT_TRUE(alive->load());
+  delete leaked;
+}
+
+TEST(Go, RunsEveryGoroutineOnce) {
+  all_shapes([] {
+    constexpr int kCount = 2000;
+    auto runs = std::make_unique<std::atomic<int>[]>(kCount);
+    std::atomic<int> done{0};
+    for (int i = 0; i < kCount; ++i) {
+      go([&runs, &done, i] {
+        runs[static_cast<std::size_t>(i)].fetch_add(1);
+        if (i % 3 == 0) yield();
+        done.fetch_add(1);
+      });
+    }
+    while (done.load() != kCount) yield();
+    for (int i = 0; i < kCount; ++i) EXPECT_EQ(runs[static_cast<std::size_t>(i)].load(), 1);
+  });
+}
+
+TEST(Go, IdsAreUniqueAndZeroOutside) {
+  EXPECT_EQ(goroutine_id(), 0U);
+  run([] {
+    const uint64_t mine = goroutine_id();
+    EXPECT_NE(mine, 0U);
+    std::atomic<uint64_t> other{0};
+    go([&] { other = goroutine_id(); });
+    while (other == 0) yield();
+    EXPECT_NE(other, mine);
+  });
+}
+
+TEST(Go, UsesSeveralThreads) {
+  run({.procs = 4}, [] {
+    // Four goroutines that each wait for the other three can only finish in parallel.
+    std::atomic<int> arrived{0};
+    std::atomic<int> done{0};
+    for (int i = 0; i < 4; ++i) {
+      go([&] {
+        arrived.fetch_add(1);
+        while (arrived.load() != 4) std::this_thread::yield();
+        done.fetch_add(1);
+      });
+    }
+    while (done.load() != 4) yield();
+  });
+}
+
+TEST(Go, PairThatWakesEachOtherDoesNotStarveOthers) {
+  run({.procs = 1}, [] {
+    std::atomic<bool> stop{false};
+    std::atomic<int> hops{0};
+    struct Hop {
+      std::atomic<bool>& stop;
+      std::atomic<int>& hops;
+      void operator()() const {
+        hops.fetch_add(1);
+        if (!stop) go(Hop{stop, hops});  // each start goes into runnext
+      }
+    };
+    go(Hop{stop, hops});
+    bool other_ran = false;
+    go([&] { other_ran = true; });
+    while (!other_ran) yield();
+    stop = true;
+    const int seen = hops;
+    while (hops == seen) yield();
+  });
+}
+
+TEST(Sleep, LastsAtLeastAsLongAndWakesInOrder) {
+  all_shapes([] {
+    std::vector<int> order;
+    rt::Lock lock;
+    std::atomic<int> done{0};
+    const TimePoint start = now();
+    for (int i : {3, 1, 2}) {
+      go([&, i] {
+        sleep(i * 20ms);
+        EXPECT_GE(now() - start, i * 20ms);
+        lock.lock();
+        order.push_back(i);
+        lock.unlock();
+        done.fetch_add(1);
+      });
+    }
+    while (done != 3) sleep(1ms);
+    EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
+  });
+}
+
+TEST(Sleep, ZeroAndNegativeReturn) {
+  run([] {
+    sleep(0ns);
+    sleep(-1s);
+  });
+}
+
+TEST(Blocking, LetsOthersRun) {
+  run({.procs = 1}, [] {
+    std::atomic<bool> other_ran{false};
+    go([&] { other_ran = true; });
+    const int result = blocking([&] {
+      while (!other_ran) std::this_thread::yield();  // only ends if another thread runs the P
+      return 5;
+    });
+    EXPECT_EQ(result, 5);
+  });
+}
+
+TEST(Blocking, ManyAtOnce) {
+  run({.procs = 2}, [] {
+    std::atomic<int> inside{0};
+    std::atomic<int> done{0};
+    for (int i = 0; i < 16; ++i) {
+      go([&] {
+        blocking([&] {
+          inside.fetch_add(1);
+          while (inside.load() < 16) std::this_thread::yield();
+        });
+        done.fetch_add(1);
+      });
+    }
+    while (done.load() != 16) sleep(1ms);
+  });
+}
+
+TEST(Blocking, PassesExceptions) {
+  run([] { EXPECT_THROW(blocking([]() -> int { throw Error(Code::kInternal, "x"); }), Error); });
+  EXPECT_EQ(blocking([] { return 3; }), 3);  // on a foreign thread
+}
+
+TEST(WithStack, RunsDeepCallsAndPassesExceptions) {
+  run([] {
+    const auto deep = [] {
+      volatile char frame[4 * 1024 * 1024];
+      frame[0] = 1;
+      frame[sizeof frame - 1] = 2;
+      yield();
+      return frame[0] + frame[sizeof frame - 1];
+    };
+    EXPECT_EQ(with_stack(6 * 1024 * 1024, deep), 3);
+    EXPECT_THROW(with_stack(64 * 1024, [] { throw Error(Code::kAborted, "x"); }), Error);
+    yield();
+  });
+}
+
+TEST(Exceptions, SuspendInsideCatch) {
+  all_shapes([] {
+    std::atomic<int> done{0};
+    for (int i = 0; i < 50; ++i) {
+      go([&, i] {
+        try {
+          throw std::runtime_error(std::to_string(i));
+        } catch (const std::exception& e) {
+          for (int k = 0; k < 5; ++k) yield();
+          try {
+            throw std::runtime_error("inner");
+          } catch (const std::exception&) {
+            yield();
+          }
+          EXPECT_EQ(e.what(), std::to_string(i));
+          try {
+            yield();
+            throw;
+          } catch (const std::runtime_error& again) {
+            EXPECT_EQ(again.what(), std::to_string(i));
+          }
+        }
+        EXPECT_EQ(std::uncaught_exceptions(), 0);
+        done.fetch_add(1);
+      });
+    }
+    while (done != 50) yield();
+  });
+}
+
+TEST(Exceptions, WaitsDuringUnwindingAreShielded) {
+  run([] {
+    Ref<rt::CancelNode> node = rt::CancelNode::make(nullptr);
+    Ref<rt::ContextBase> context = make_ref<rt::ContextBase>(node);
+    Ref<rt::ContextBase> outer = rt::exchange_context(context);
+    bool slept = false;
+    struct Cleanup {
+      bool& slept;
+      ~Cleanup() {
+        sleep(1ms);  // would throw, and end the process, if it observed the context
+        slept = true;
+      }
+    };
+    node->cancel(Code::kCancelled);
+    try {
+      const Cleanup cleanup{slept};
+      sleep(1h);
+    } catch (const Cancelled&) {
+      EXPECT_TRUE(slept);
+    }
+    EXPECT_THROW(sleep(1ms), Cancelled);
+    rt::exchange_context(outer);
+  });
+}
+
+using RunDeathTest = ::testing::Test;
+
+TEST(RunDeathTest, UncaughtExceptionEndsTheProcessWithItsStack) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(run([] {
+                 go({.name = "worker"}, [] { throw Error(Code::kInternal, "broken pipe dream"); });
+                 sleep(1min);
+               }),
+               "uncaught exception degu::Error: INTERNAL: broken pipe dream(.|\n)*goroutine [0-9]+ worker");
+}
+
+int recurse(int depth) {
+  volatile char frame[1024];
+  frame[0] = static_cast<char>(depth);
+  return depth == 0 ? 0 : recurse(depth - 1) + frame[0];
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(RunDeathTest, StackOverflowSaysWhichGoroutine) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(run([] {
+                 go({.name = "deep"}, [] { recurse(1 << 20); });
+                 sleep(1min);
+               }),
+               "stack overflow in goroutine [0-9]+ deep: its stack of 256 KiB");
+}
+#endif
+
+TEST(RunDeathTest, AllAsleepIsReported) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(run([] {
+                rt::begin_wait(rt::Interrupt::kIgnore);
+                rt::park(rt::WaitReason::kChanRecv, nullptr);
+              }),
+              ::testing::ExitedWithCode(2), "all goroutines are asleep - deadlock!(.|\n)*goroutine [0-9]+ main .chan receive");
+}
+
+TEST(Dump, ShowsParkedGoroutines) {
+  run([] {
+    std::atomic<bool> up{false};
+    go({.name = "sleeper"}, [&] {
+      up = true;
+      sleep(1h);
+    });
+    while (!up) yield();
+    std::string text;
+    do {
+      text.clear();
+      rt::dump_goroutines(text);
+    } while (text.find("sleeper [sleep") == std::string::npos);
+    EXPECT_THAT(text, HasSubstr("started by goroutine"));
+    EXPECT_THAT(text, HasSubstr("main [running]"));
+  });
+}
+
+TEST(ForeignThread, StartsAndWakesGoroutines) {
+  run([] {
+    std::atomic<int> done{0};
+    std::thread thread([&] {
+      for (int i = 0; i < 100; ++i) go([&] { done.fetch_add(1); });
+    });
+    while (done != 100) sleep(1ms);
+    blocking([&] { thread.join(); });
+  });
+}
+
+}  // namespace
+}  // namespace degu
