@@ -193,6 +193,7 @@ def wait_settled(data_dir, initial=None, limit_s=15.0):
     end = time.monotonic() + limit_s
     while True:
         picture = read_databases(data_dir, live=True)
+        judge(_stock(picture, initial) + _charges(picture), "at once")  # within one file: no need to wait
         if not picture.open_orders():
             # A live picture spans files that move on; only what stays broken counts.
             picture = read_databases(data_dir, live=True)
