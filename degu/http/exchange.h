@@ -17,6 +17,10 @@
 
 namespace degu::http {
 
+namespace internal {
+struct ExchangeAccess;
+}
+
 class Exchange;
 
 /// Serves a request, or, as middleware, surrounds the rest of the chain by calling c.next(). One handler
@@ -164,6 +168,7 @@ class Exchange {
 
  private:
   friend class ResponseStream;
+  friend struct internal::ExchangeAccess;
   template <class T>
   static inline char kTag = 0;  // its address names the type
 

@@ -1,0 +1,194 @@
+#include <degu/http/internal/dispatch.h>
+#include <degu/http/internal/fields.h>
+#include <degu/http/internal/percent.h>
+#include <degu/http/internal/request_scope.h>
+#include <degu/http/internal/status.h>
+#include <degu/obs/log.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace degu::http::internal {
+namespace {
+
+// Details of these may tell a client about our inside; they go to the log only.
+bool is_internal(Code code) noexcept {
+  return code == Code::kInternal || code == Code::kUnknown || code == Code::kDataLoss;
+}
+
+void take_params(Exchange::State& state) {
+  // Only now, behind the decision about the route, do encoded slashes become slashes.
+  std::replace(state.decoded_path.begin(), state.decoded_path.end(), kEncodedSlash, '/');
+  for (std::size_t i = 0; i < state.match.count; ++i) {
+    state.params.push_back({state.route->param_names[i], state.match.values[i]});
+  }
+}
+
+void append_number(std::string& out, std::size_t number) {
+  char digits[24];
+  const auto result = std::to_chars(digits, digits + sizeof digits, number);
+  out.append(digits, static_cast<std::size_t>(result.ptr - digits));
+}
+
+bool has_field(const std::string& fields, std::string_view name) noexcept {
+  std::size_t at = 0;
+  while (at < fields.size()) {
+    const std::size_t colon = fields.find(':', at);
+    if (equals_ignoring_case(std::string_view(fields).substr(at, colon - at), name)) return true;
+    at = fields.find('\n', at) + 1;
+  }
+  return false;
+}
+
+void log_failure(const Exchange::State& state, std::string_view what) noexcept {
+  log(Level::kError, "request failed",
+      {{"method", state.head->method()},
+       {"path", state.head->path()},
+       {"request_id", state.request_id},
+       {"error", what}});
+}
+
+}  // namespace
+
+void find_route(const RouteTable& table, Exchange::State& state) {
+  state.table = &table;
+  const RequestHead& head = *state.head;
+  std::string_view path = head.path();
+  if (head.path_needs_decoding()) {
+    if (!decode_path(path, state.decoded_path)) {
+      state.fallback_status = 400;
+      return;
+    }
+    path = state.decoded_path;
+  }
+  const std::string_view method = head.method();
+  state.route = table.match(method, path, state.match);
+  if (state.route == nullptr && head.method_id() == MethodId::kHead) {
+    state.route = table.match("GET", path, state.match);
+  }
+  if (state.route != nullptr) return take_params(state);
+  if (!table.knows_method(method)) {
+    state.fallback_status = 501;
+    return;
+  }
+  state.allow = table.allowed(path);
+  if (state.allow.empty()) return;
+  state.fallback_status = head.method_id() == MethodId::kOptions ? 204 : 405;
+}
+
+void run_exchange(Exchange::State& state) {
+  Exchange exchange(state);
+  try {
+    const RequestScope scope(*state.head, state.route);
+    exchange.next();
+    // A handler that only returns has served the request: 204. Without a route next() has answered, unless
+    // middleware kept the chain from getting there.
+    if (state.status == 0) state.status = exchange.status();
+    if (state.stream && !state.stream_started) state.stream->write({});
+  } catch (...) {
+    answer_exception(state);
+  }
+  state.clear_locals();
+}
+
+void answer_exception(Exchange::State& state) noexcept {
+  try {
+    try {
+      throw;
+    } catch (const Error& error) {
+      if (is_internal(error.code())) log_failure(state, error.what());
+      if (state.stream_started) {
+        state.broken = true;
+        return;
+      }
+      Exchange(state).problem(error);
+    } catch (const std::exception& error) {
+      log_failure(state, error.what());
+      if (state.stream_started) {
+        state.broken = true;
+        return;
+      }
+      answer_problem(state, 500, Code::kInternal, {}, {});
+    } catch (...) {
+      log_failure(state, "an exception of unknown type");
+      state.broken = state.stream_started;
+      if (!state.broken) answer_problem(state, 500, Code::kInternal, {}, {});
+    }
+  } catch (...) {
+    state.broken = true;  // no memory even for the answer
+  }
+}
+
+void answer_problem(Exchange::State& state, int status, Code code, std::string_view detail,
+                    const std::vector<ErrorDetail>& details) {
+  state.stream.reset();
+  state.discard_body();
+  state.status = status;
+  state.has_body = true;
+  state.content_type = "application/problem+json";
+  json::Writer writer(state.text);
+  writer.begin_object();
+  writer.key("type");
+  writer.value("about:blank");
+  writer.key("title");
+  writer.value(reason_phrase(status));
+  writer.key("status");
+  writer.value(status);
+  writer.key("detail");
+  writer.value(is_internal(code) ? std::string_view("the server failed to handle the request") : detail);
+  writer.key("code");
+  writer.value(to_string(code));
+  if (!details.empty() && !is_internal(code)) {
+    writer.key("errors");
+    writer.begin_array();
+    for (const ErrorDetail& item : details) {
+      writer.begin_object();
+      writer.key("field");
+      writer.value(item.field);
+      writer.key("reason");
+      writer.value(item.reason);
+      writer.end_object();
+    }
+    writer.end_array();
+  }
+  if (!state.request_id.empty()) {
+    writer.key("requestId");
+    writer.value(state.request_id);
+  }
+  writer.end_object();
+  // RFC 9110 section 15.5.2 wants a challenge with every 401.
+  if (status == 401 && !has_field(state.fields, "www-authenticate"))
+    state.fields += "WWW-Authenticate: Bearer\r\n";
+}
+
+bool is_bodiless(const Exchange::State& state) noexcept {
+  return state.head->method_id() == MethodId::kHead || state.status == 204 || state.status == 304;
+}
+
+void append_response_head(std::string& out, const Exchange::State& state, const HeadOptions& options) {
+  const std::string_view line = status_line(state.status);
+  if (line.empty()) {
+    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n", state.status, reason_phrase(state.status));
+  } else {
+    out.append(line);
+  }
+  out.append(options.date);
+  if (!state.content_type.empty()) out.append("Content-Type: ").append(state.content_type).append("\r\n");
+  if (options.chunked) {
+    out.append("Transfer-Encoding: chunked\r\n");
+  } else if (!options.until_close && state.status != 204 && !(state.status == 304 && !state.has_body)) {
+    out.append("Content-Length: ");
+    append_number(out, state.response_body().size());
+    out.append("\r\n");
+  }
+  if (!options.keep_alive) {
+    out.append("Connection: close\r\n");
+  } else if (options.http10) {
+    out.append("Connection: keep-alive\r\n");
+  }
+  out.append(state.fields);
+  out.append("\r\n");
+}
+
+}  // namespace degu::http::internal

@@ -1,0 +1,89 @@
+// What an Exchange consists of, behind its public face; the connection keeps one and reuses it for each
+// request.
+#pragma once
+
+#include <degu/http/exchange.h>
+#include <degu/http/internal/route_table.h>
+#include <degu/http/request_parser.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace degu::http {
+
+namespace internal {
+
+/// Where streamed responses go and what only the transport knows.
+class ResponseSink {
+ public:
+  virtual ~ResponseSink() = default;
+  /// Sends the head; the length of the body is unknown. Throws as ResponseStream::write.
+  virtual void start_stream(Exchange::State& state) = 0;
+  virtual void write_piece(Exchange::State& state, std::string_view piece) = 0;
+  virtual std::string peer() const = 0;
+};
+
+struct Local {
+  const void* tag;
+  void* object;
+  void (*destroy)(void*);
+};
+
+}  // namespace internal
+
+struct Exchange::State {
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { clear_locals(); }
+
+  // The request.
+  RequestHead* head = nullptr;
+  std::string_view body;
+  internal::ResponseSink* sink = nullptr;
+
+  // The route.
+  const internal::RouteTable* table = nullptr;
+  const internal::Route* route = nullptr;
+  int fallback_status = 404;  // the answer when route is null
+  std::string allow;          // for 405 and automatic OPTIONS
+  internal::MatchParams match;
+  std::string decoded_path;
+  std::vector<Param> params;
+  std::size_t next_handler = 0;
+
+  // Parsed on demand.
+  bool query_parsed = false;
+  std::string query_text;
+  std::vector<Param> query;
+  std::optional<degu::json::Document> document;
+
+  // The response.
+  int status = 0;  // 0: nothing said yet
+  bool has_body = false;
+  std::string content_type;
+  std::string fields;  // "Name: value\r\n" lines
+  std::string text;
+  std::shared_ptr<const std::string> shared_text;
+  std::unique_ptr<ResponseStream> stream;
+  bool stream_started = false;
+  std::size_t streamed_bytes = 0;
+  bool broken = false;  // a streamed response failed halfway: cut the connection
+
+  std::string request_id;
+  std::vector<internal::Local> locals;
+
+  /// Ready for the next request; keeps its memory up to a bound.
+  void reset();
+  /// Forgets the response's body and status; its fields stay.
+  void discard_body();
+  void clear_locals() noexcept;
+  std::string_view response_body() const noexcept {
+    return shared_text ? std::string_view(*shared_text) : std::string_view(text);
+  }
+};
+
+}  // namespace degu::http

@@ -1,0 +1,22 @@
+// MemorySink: a response that goes nowhere but into a string.
+#pragma once
+
+#include <degu/http/internal/exchange_state.h>
+
+#include <string>
+
+namespace degu::http::internal {
+
+/// For calls without a socket: streamed pieces are collected.
+class MemorySink : public ResponseSink {
+ public:
+  void start_stream(Exchange::State&) override {}
+  void write_piece(Exchange::State&, std::string_view piece) override { text_.append(piece); }
+  std::string peer() const override { return {}; }
+  const std::string& text() const noexcept { return text_; }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace degu::http::internal

@@ -1,0 +1,36 @@
+// RequestScope: the context of one request, made only when something limits it.
+#pragma once
+
+#include <degu/http/internal/route_table.h>
+#include <degu/http/request_parser.h>
+#include <degu/rt/cancel.h>
+
+#include <chrono>
+#include <optional>
+
+namespace degu::http::internal {
+
+inline constexpr std::string_view kTimeoutHeader = "x-request-timeout-ms";
+
+/// The client's x-request-timeout-ms; nothing when absent. Throws Error(kInvalidArgument) when it is no
+/// number.
+std::optional<std::chrono::nanoseconds> client_timeout(const RequestHead& head);
+
+/// Installs a context that ends at the earlier of the route's and the client's timeout; does nothing when
+/// neither is set. The destructor puts the former context back and ends the request's own.
+class RequestScope {
+ public:
+  RequestScope(const RequestHead& head, const Route* route);
+  explicit RequestScope(std::chrono::nanoseconds limit) { install(limit); }
+  RequestScope(const RequestScope&) = delete;
+  RequestScope& operator=(const RequestScope&) = delete;
+  ~RequestScope();
+
+ private:
+  void install(std::chrono::nanoseconds limit);
+
+  Ref<rt::CancelNode> node_;
+  Ref<rt::ContextBase> former_;
+};
+
+}  // namespace degu::http::internal

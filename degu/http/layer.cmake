@@ -1,0 +1,4 @@
+# simdjson reads JSON (only json_reader.cc sees its header); Boost.Describe, header only, describes structs.
+find_package(simdjson REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+target_link_libraries(degu_http PRIVATE simdjson::simdjson PUBLIC Boost::headers)
