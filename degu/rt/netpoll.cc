@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <vector>
@@ -27,6 +28,7 @@ struct PollSide {
 struct PollDesc {
   int fd = -1;
   std::atomic<bool> closing{false};
+  std::atomic<bool> hangup{false};
   std::array<PollSide, 2> sides;
   Scheduler* sched = nullptr;
   PollDesc* next_free = nullptr;
@@ -142,6 +144,7 @@ void netpoll(M& m, int64_t until_ns, GList& out) noexcept {
       continue;
     }
     const uint32_t mask = events[i].events;
+    if ((mask & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) desc->hangup.store(true, std::memory_order_release);
     if ((mask & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) mark_ready(desc->sides[0]);
     if ((mask & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) mark_ready(desc->sides[1]);
   }
@@ -168,6 +171,7 @@ PollDesc* poll_open(int fd, int* error) noexcept {
   desc->fd = fd;
   desc->sched = sched;
   desc->closing.store(false, std::memory_order_relaxed);
+  desc->hangup.store(false, std::memory_order_relaxed);
   for (PollSide& side : desc->sides) side.state.store(kNil, std::memory_order_relaxed);
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -181,6 +185,8 @@ PollDesc* poll_open(int fd, int* error) noexcept {
   }
   return desc;
 }
+
+bool poll_hangup(const PollDesc* desc) noexcept { return desc->hangup.load(std::memory_order_acquire); }
 
 void poll_shutdown(PollDesc* desc) noexcept {
   desc->closing.store(true, std::memory_order_seq_cst);

@@ -22,6 +22,9 @@ void poll_close(PollDesc* desc) noexcept;
 /// Wakes waiters with kClosed, now and later, but keeps the registration: for closing from another goroutine.
 void poll_shutdown(PollDesc* desc) noexcept;
 
+/// The peer has closed its side, or the descriptor has failed: no further read edge may come, so read on until the end.
+bool poll_hangup(const PollDesc* desc) noexcept;
+
 /// Waits for the next readiness edge. One goroutine at a time a direction. Returns kReady at once if an edge came since the
 /// last kReady; it may be spurious, so retry the call and wait again on EAGAIN. Observes the current context.
 PollResult poll_wait(PollDesc* desc, Direction direction, TimePoint deadline) noexcept;
