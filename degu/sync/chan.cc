@@ -1,0 +1,231 @@
+// The channel. After Go's runtime/chan.go.
+//
+// Invariants, with core.lock held:
+//   - Receivers wait only while nothing is buffered, senders only while the buffer is full; both queues are non-empty only if all
+//     waiters of one of them belong to selects or have been interrupted.
+//   - A closed channel has no waiters.
+//   - count elements live in buffer[head, tail) (mod capacity), oldest first.
+//
+// An element moves once between two goroutines that meet: the one that comes second moves straight between the two stacks, after
+// the lock was released. Element moves never throw: chan.h boxes types whose moves may.
+//
+// Lock order: a channel's lock before the scheduler's and a cancel node's (begin_wait). Selects take several channels' locks in
+// address order. Nothing takes a channel's lock while it holds another lock.
+#include <degu/sync/chan.h>
+
+#include <cstring>
+#include <string>
+
+#include <degu/base/error.h>
+#include <degu/rt/race_point.h>
+#include <degu/sync/internal/chan_core.h>
+
+namespace degu::sync_internal {
+namespace {
+
+inline void move_element(const ElementOps& ops, void* to, void* from) noexcept {
+  if (ops.move != nullptr) {
+    ops.move(to, from);
+  } else if (ops.size == 8) {
+    std::memcpy(to, from, 8);
+  } else if (ops.size == 4) {
+    std::memcpy(to, from, 4);
+  } else {
+    std::memcpy(to, from, ops.size);
+  }
+}
+
+inline uint32_t next_index(const ChanCore& core, uint32_t index) noexcept {
+  return index + 1 == core.capacity ? 0 : index + 1;
+}
+
+inline void push_element(ChanCore& core, void* element) noexcept {
+  move_element(core.ops, core.at(core.tail), element);
+  core.tail = next_index(core, core.tail);
+}
+
+inline void pop_element(ChanCore& core, void* slot) noexcept {
+  void* oldest = core.at(core.head);
+  move_element(core.ops, slot, oldest);
+  if (core.ops.destroy != nullptr) core.ops.destroy(oldest);
+  core.head = next_index(core, core.head);
+}
+
+inline uint32_t count_of(const ChanCore& core) noexcept { return core.count.load(std::memory_order_relaxed); }
+
+inline Outcome send_step(ChanCore& core, void* element, Peer& peer) noexcept {
+  if (core.closed.load(std::memory_order_relaxed)) return Outcome::kClosed;
+  if (!core.receivers.empty()) {
+    if (auto* receiver = static_cast<ChanWaiter*>(core.receivers.pop_claimed())) {
+      peer = {receiver, element, receiver->slot};
+      return Outcome::kDone;
+    }
+  }
+  if (count_of(core) == core.capacity) return Outcome::kBlocked;
+  push_element(core, element);
+  core.count.store(count_of(core) + 1, std::memory_order_release);
+  return Outcome::kDone;
+}
+
+inline Outcome recv_step(ChanCore& core, void* slot, Peer& peer) noexcept {
+  if (count_of(core) > 0) {
+    pop_element(core, slot);
+    ChanWaiter* sender = nullptr;
+    if (!core.senders.empty()) sender = static_cast<ChanWaiter*>(core.senders.pop_claimed());
+    if (sender != nullptr) {
+      push_element(core, sender->slot);
+      peer.waiter = sender;
+    } else {
+      core.count.store(count_of(core) - 1, std::memory_order_release);
+    }
+    return Outcome::kDone;
+  }
+  if (!core.senders.empty()) {
+    if (auto* sender = static_cast<ChanWaiter*>(core.senders.pop_claimed())) {
+      peer = {sender, sender->slot, slot};
+      return Outcome::kDone;
+    }
+  }
+  return core.closed.load(std::memory_order_relaxed) ? Outcome::kClosed : Outcome::kBlocked;
+}
+
+// A nil channel: only the end of the context ends the wait.
+[[noreturn]] void wait_forever(rt::WaitReason reason) {
+  for (;;) {
+    rt::begin_wait(rt::Interrupt::kObserve);
+    if (rt::park(reason, nullptr) == rt::kTagCancelled) rt::throw_interrupted();
+  }
+}
+
+// Waits in `queue`; called with the lock held, releases it. True: an element has passed. False: the channel was closed.
+bool wait_in(ChanCore& core, WaitQueue& queue, void* slot, rt::WaitReason reason) {
+  ChanWaiter waiter;
+  waiter.ticket = rt::begin_wait(rt::Interrupt::kObserve);
+  waiter.tag = 0;
+  waiter.slot = slot;
+  waiter.ok = false;
+  queue.push_back(&waiter);
+  core.lock.unlock();
+  DEGU_RACE_POINT();
+  if (rt::park(reason, &core) == rt::kTagCancelled) [[unlikely]] {
+    DEGU_RACE_POINT();
+    {
+      const LockGuard guard(core.lock);
+      queue.remove(&waiter);
+    }
+    rt::throw_interrupted();
+  }
+  return waiter.ok;
+}
+
+}  // namespace
+
+void Peer::finish(const ElementOps& ops) noexcept {
+  if (waiter == nullptr) return;
+  DEGU_RACE_POINT();
+  if (from != nullptr) move_element(ops, to, from);
+  waiter->ok = true;
+  rt::wake(waiter->ticket.g);
+}
+
+ChanCore* chan_make(const ElementOps& ops, std::size_t capacity) {
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 40;
+  if (capacity >= UINT32_MAX || capacity > kMaxBytes / ops.size) {
+    throw Error(Code::kInvalidArgument, "make_chan: capacity " + std::to_string(capacity) + " is too large");
+  }
+  const std::size_t align = ops.align > alignof(ChanCore) ? ops.align : alignof(ChanCore);
+  const std::size_t offset = (sizeof(ChanCore) + align - 1) / align * align;
+  void* memory = ::operator new(offset + capacity * ops.size, std::align_val_t{align});
+  return ::new (memory) ChanCore(static_cast<uint32_t>(capacity), static_cast<std::byte*>(memory) + offset, ops);
+}
+
+void chan_destroy(ChanCore* core) noexcept {
+  const ElementOps& ops = core->ops;
+  if (ops.destroy != nullptr) {
+    for (uint32_t left = count_of(*core); left > 0; --left) {
+      ops.destroy(core->at(core->head));
+      core->head = next_index(*core, core->head);
+    }
+  }
+  const std::size_t align = ops.align > alignof(ChanCore) ? ops.align : alignof(ChanCore);
+  core->~ChanCore();
+  ::operator delete(core, std::align_val_t{align});
+}
+
+Outcome chan_send_locked(ChanCore& core, void* element, Peer& peer) noexcept {
+  return send_step(core, element, peer);
+}
+Outcome chan_recv_locked(ChanCore& core, void* slot, Peer& peer) noexcept { return recv_step(core, slot, peer); }
+
+void chan_send(ChanCore* core, void* element) {
+  if (core == nullptr) wait_forever(rt::WaitReason::kChanSend);
+  Peer peer;
+  core->lock.lock();
+  const Outcome outcome = send_step(*core, element, peer);
+  if (outcome == Outcome::kDone) [[likely]] {
+    core->lock.unlock();
+    peer.finish(core->ops);
+    return;
+  }
+  if (outcome == Outcome::kBlocked) {
+    if (wait_in(*core, core->senders, element, rt::WaitReason::kChanSend)) return;
+  } else {
+    core->lock.unlock();
+  }
+  throw_send_on_closed();
+}
+
+bool chan_try_send(ChanCore* core, void* element) {
+  if (core == nullptr || !core->send_hint()) return false;
+  DEGU_RACE_POINT();
+  Peer peer;
+  core->lock.lock();
+  const Outcome outcome = send_step(*core, element, peer);
+  core->lock.unlock();
+  if (outcome == Outcome::kClosed) throw_send_on_closed();
+  peer.finish(core->ops);
+  return outcome == Outcome::kDone;
+}
+
+bool chan_recv(ChanCore* core, void* slot) {
+  if (core == nullptr) wait_forever(rt::WaitReason::kChanRecv);
+  Peer peer;
+  core->lock.lock();
+  const Outcome outcome = recv_step(*core, slot, peer);
+  if (outcome == Outcome::kBlocked) return wait_in(*core, core->receivers, slot, rt::WaitReason::kChanRecv);
+  core->lock.unlock();
+  peer.finish(core->ops);
+  return outcome == Outcome::kDone;
+}
+
+Outcome chan_try_recv(ChanCore* core, void* slot) {
+  if (core == nullptr || !core->recv_hint()) return Outcome::kBlocked;
+  DEGU_RACE_POINT();
+  Peer peer;
+  core->lock.lock();
+  const Outcome outcome = recv_step(*core, slot, peer);
+  core->lock.unlock();
+  peer.finish(core->ops);
+  return outcome;
+}
+
+void chan_close(ChanCore* core) {
+  if (core == nullptr) throw Error(Code::kFailedPrecondition, "close of nil channel");
+  core->lock.lock();
+  if (core->closed.load(std::memory_order_relaxed)) {
+    core->lock.unlock();
+    throw Error(Code::kFailedPrecondition, "close of closed channel");
+  }
+  core->closed.store(true, std::memory_order_release);
+  // Their `ok` is false already.
+  Waiter* receivers = core->receivers.pop_all_claimed();
+  Waiter* senders = core->senders.pop_all_claimed();
+  core->lock.unlock();
+  DEGU_RACE_POINT();
+  wake_all(receivers);
+  wake_all(senders);
+}
+
+void throw_send_on_closed() { throw Error(Code::kFailedPrecondition, "send on closed channel"); }
+
+}  // namespace degu::sync_internal
