@@ -1,5 +1,6 @@
 // Skynet: a 10-ary tree of goroutines with a million leaves sums its leaf numbers up. Twin of
 // bench/go/skynet.go.
+#include <degu/base/assert.h>
 #include <degu/degu.h>
 
 #include <cstdint>
