@@ -1,0 +1,6 @@
+find_package(SQLite3 REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+target_link_libraries(degu_store PRIVATE SQLite::SQLite3 OpenSSL::Crypto)
+if(TARGET degu_store_test)
+  target_link_libraries(degu_store_test PRIVATE SQLite::SQLite3)
+endif()

@@ -1,0 +1,16 @@
+// wall_ms: the time that rows are stamped with.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace degu::store {
+
+/// Milliseconds since 1970 by the system's clock, which may jump: for stamps and time-to-live that must
+/// survive a restart, not for measuring.
+inline int64_t wall_ms() noexcept {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+}  // namespace degu::store
