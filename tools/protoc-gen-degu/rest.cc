@@ -110,6 +110,9 @@ void write_mount(const pb::ServiceDescriptor* service, Text& out) {
   } else {
     out.line("void mount(::degu::http::RouterGroup& routes, std::shared_ptr<", name,
              "> service, ::degu::rpc::RestOptions options) {");
+    bool auth = false;
+    for (const ServedRoute& served : routes) auth = auth || served.route.auth;
+    if (auth) out.line("::degu::rpc::check_rest_options(", name, "::kName, options);");
     out.line("const auto shared = std::make_shared<const ::degu::rpc::RestOptions>(std::move(options));");
     for (size_t i = 0; i < routes.size(); ++i) {
       const Route& route = routes[i].route;

@@ -189,7 +189,8 @@ std::string rule_fault(const pb::FieldDescriptor* field) {
     return "(degu.min) and (degu.max) of an integer need whole numbers of its type, up to 2^53";
   }
   if (!rules.pattern.empty() && (!is_string(field) || field->is_map())) return "(degu.pattern) needs a string";
-  if (!rules.header.empty() && (!is_string(field) || field->is_repeated())) return "(degu.header) needs a single string";
+  const bool plain_string = is_string(field) && !field->is_repeated() && !has_presence(field);
+  if (!rules.header.empty() && !plain_string) return "(degu.header) needs a single string without `optional`";
   return "";
 }
 
