@@ -7,6 +7,7 @@ FUZZ_SECONDS ?= 60
 RELEASE := build/release
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 LAYERS_UNDER_TSAN := base rt sync context net http
+TESTS_UNDER_TSAN := ^degu_($(subst $() ,|,$(LAYERS_UNDER_TSAN)))_[a-z_]*test$$
 
 .DEFAULT_GOAL := help
 .PHONY: help run test e2e bench bench-runtime bench-http check format asan tsan fuzz clean
@@ -84,8 +85,8 @@ asan:
 tsan:
 	@tools/setup/install.sh build test
 	$(call configure,tsan,DEGU_TESTS=ON)
-	ninja -C build/tsan -j $(JOBS) $(LAYERS_UNDER_TSAN:%=degu_%_test)
-	$(CTEST) --test-dir build/tsan -R '^degu_($(subst $() ,|,$(LAYERS_UNDER_TSAN)))_test$$'
+	@ninja -C build/tsan -j $(JOBS) $$(ninja -C build/tsan -t targets all | sed 's/:.*//' | grep -E '$(TESTS_UNDER_TSAN)')
+	$(CTEST) --test-dir build/tsan -R '$(TESTS_UNDER_TSAN)'
 
 fuzz:
 	@tools/setup/install.sh build check
