@@ -120,16 +120,14 @@ void attach_stack(P& p, G& g) noexcept {
   g.fiber = {nullptr, g.stack.low, g.stack.size};
 #endif
 #ifdef DEGU_TSAN
-  g.fiber.tsan = __tsan_create_fiber(0);
+  if (g.stack.tsan_fiber == nullptr) g.stack.tsan_fiber = __tsan_create_fiber(0);
+  g.fiber.tsan = g.stack.tsan_fiber;
 #endif
 }
 
 void detach_stack(P& p, G& g) noexcept {
 #ifdef DEGU_ASAN
   __asan_unpoison_memory_region(g.stack.low, g.stack.size);
-#endif
-#ifdef DEGU_TSAN
-  __tsan_destroy_fiber(std::exchange(g.fiber.tsan, nullptr));
 #endif
   g.sp = nullptr;
   if (g.stack.size_class != kDefaultStackClass) {

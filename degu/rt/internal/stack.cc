@@ -34,7 +34,7 @@ Slab slabs[kMaxSlabs];
 std::atomic<std::size_t> slab_count{0};
 
 struct Depot {
-  std::vector<char*> free;  // stack bottoms, last used last
+  std::vector<Stack> free;  // last used last
   char* fresh = nullptr;    // next never-used slot of the newest slab
   char* fresh_end = nullptr;
 };
@@ -86,27 +86,25 @@ uint8_t stack_class(std::size_t bytes) noexcept {
 }
 
 Stack stack_allocate(uint8_t size_class) noexcept {
-  char* slot = nullptr;
-  bool fresh = false;
   depot_lock.lock();
   Depot& depot = depots()[size_class];
   if (!depot.free.empty()) {
-    slot = depot.free.back();
+    const Stack stack = depot.free.back();
     depot.free.pop_back();
-  } else {
-    if (depot.fresh == depot.fresh_end) add_slab(size_class, depot);
-    slot = depot.fresh;
-    depot.fresh += kStackClasses[size_class];
-    fresh = true;
+    depot_lock.unlock();
+    return stack;
   }
+  if (depot.fresh == depot.fresh_end) add_slab(size_class, depot);
+  char* slot = depot.fresh;
+  depot.fresh += kStackClasses[size_class];
   depot_lock.unlock();
-  if (fresh) install_guard(slot);
-  return {slot + kGuardBytes, kStackClasses[size_class] - kGuardBytes, size_class};
+  install_guard(slot);
+  return {slot + kGuardBytes, kStackClasses[size_class] - kGuardBytes, size_class, nullptr};
 }
 
 void stack_release(const Stack* stacks, std::size_t count) noexcept {
   depot_lock.lock();
-  for (std::size_t i = 0; i < count; ++i) depots()[stacks[i].size_class].free.push_back(stacks[i].low - kGuardBytes);
+  for (std::size_t i = 0; i < count; ++i) depots()[stacks[i].size_class].free.push_back(stacks[i]);
   depot_lock.unlock();
 }
 
@@ -118,7 +116,7 @@ bool stack_guard_hit(const void* address, Stack* stack) noexcept {
     if (p < slab.base || p >= slab.base + kSlabBytes) continue;
     const std::size_t slot = static_cast<std::size_t>(p - slab.base) / slab.slot_bytes;
     char* low = slab.base + slot * slab.slot_bytes;
-    *stack = {low + kGuardBytes, slab.slot_bytes - kGuardBytes, slab.size_class};
+    *stack = {low + kGuardBytes, slab.slot_bytes - kGuardBytes, slab.size_class, nullptr};
     return p < low + kGuardBytes;
   }
   return false;

@@ -12,6 +12,7 @@ struct Stack {
   char* low = nullptr;
   std::size_t size = 0;
   uint8_t size_class = 0;
+  void* tsan_fiber = nullptr;  // under ThreadSanitizer: its record of the stack, kept with it as it is dear to make
 
   char* top() const noexcept { return low + size; }
   bool contains(const void* p) const noexcept { return p >= low && p < low + size; }
