@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""The web shop as a visitor sees it, in a headless Chromium."""
+
+import os
+import sys
+import unittest
+
+import harness
+import invariants
+import shopping
+from browser import Browser, find_browser
+from harness import CARD_DECLINED, DEMO_EMAIL, Settings, Shop
+
+PASSWORD = "correct horse battery"
+
+
+class Web(harness.TestCase):
+    """One shop and one browser; every case gets a page of its own, which must end without errors."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not find_browser():
+            raise unittest.SkipTest("no Chromium found (apt install chromium)")
+        cls.shop = Shop("web")
+        cls.addClassCleanup(cls.shop.kill)
+        cls.shop.start()
+        cls.initial = shopping.all_stock(invariants.read_databases(cls.shop.data_dir, live=True))
+        cls.products = shopping.all_products(cls.shop)
+        cls.browser = Browser(Settings.work_dir)
+        cls.addClassCleanup(cls.browser.close)
+
+    def setUp(self):
+        super().setUp()
+        self.expected = set()  # statuses that this case provokes
+        self.page = self.browser.new_page(f"http://{harness.HOST}:{self.shop.port}")
+        self.page.open("/")
+        self.page.see("@product-card")
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before and hasattr(self, "page"):
+            path = f"{Settings.work_dir}/{self._testMethodName}.png"
+            self.page.screenshot(path)
+            print(f"screenshot: {path}", flush=True)
+        return result
+
+    def tearDown(self):
+        self.shop.check_alive()
+        self.assertEqual(self.page.errors, [], "script or console errors")
+        self.assertEqual(self.page.foreign, [], "asked other hosts")
+        self.assertEqual([f for f in self.page.failed if f[0] not in self.expected], [], "failed requests")
+
+    def register(self, name="Bea Visitor"):
+        """Registers through the page; returns the address."""
+        email = f"visitor-{self.random.getrandbits(40):x}@example.com"
+        page = self.page
+        page.click("@login-link")
+        page.click("@register-link")
+        page.type("@input-name", name)
+        page.type("@input-email", email)
+        page.type("@input-password", PASSWORD)
+        page.click("@register-button")
+        page.see("@logout-button")
+        return email
+
+    def fill_cart(self, pieces=1):
+        """Puts the first product of the shelf into the cart; returns its SKU."""
+        sku = self.page.query("@product-card", "el.dataset.sku")
+        for n in range(1, pieces + 1):
+            self.page.click("@product-card @add-to-cart")
+            self.page.see("@cart-count", str(n))
+        return sku
+
+    def check_out(self, card=None):
+        page = self.page
+        page.click("@cart-link")
+        page.click("@checkout-link")
+        if card:
+            page.type("@card-number", card)
+        page.click("@place-order")
+        page.see("@order-state")
+
+    def order_in_database(self):
+        picture = invariants.wait_settled(self.shop.data_dir, self.initial)
+        return picture.order(self.page.query("@order-title", "el.dataset.order"))
+
+    def state(self, wanted):
+        self.page.see(f'@order-state[data-state="{wanted}"]', limit_s=20)
+
+    def test_browse(self):
+        page = self.page
+        self.assertGreaterEqual(page.count("@product-card"), 12)
+        self.assertGreaterEqual(page.count("@category"), 5)
+        page.click('@category:not([data-category="all"])')
+        page.see("@shelf-title")
+        name = page.text("@product-card @product-name")
+        page.click("@product-card @product-link")
+        page.see("@product-title", name)
+        page.see("@stock")
+        page.until("[...document.images].every(i => i.complete && i.naturalWidth > 0)", "all pictures are drawn")
+        page.evaluate("history.back()")
+        page.see("@product-card")
+
+    def test_search(self):
+        page, product = self.page, self.random.choice(self.products)
+        page.type("@search-input", product["name"])
+        page.press("Enter", 13)
+        page.see(f'@product-card[data-sku="{product["sku"]}"]')
+        page.until("!document.querySelector('main').ariaBusy", "the search is over")
+        self.assertLess(page.count("@product-card"), 12)
+        page.type("@search-input", "zzzyyyxxx")
+        page.press("Enter", 13)
+        page.see("@empty")
+
+    def test_order_to_the_end(self):
+        """Browse, register, log in, add to the cart, order, and watch the order reach CAPTURED."""
+        page = self.page
+        sku = self.fill_cart(2)
+        self.register()
+        page.see("@cart-count", "2")  # the guest's cart came along
+        self.check_out()
+        self.state("CAPTURED")
+        order = self.order_in_database()
+        self.assertEqual(order["state"], "CAPTURED")
+        total = page.text("@order-total")
+        self.assertIn(f"{order['total_minor'] % 100:02d}", total)
+        price = next(int(p["price"]["minor"]) for p in self.products if p["sku"] == sku)
+        self.assertEqual(order["total_minor"], 2 * price)
+        self.assertEqual(page.count("@cart-count"), 0, "the cart was not emptied")
+        page.click("@orders-link")
+        page.see(f'@order-row[data-order="{order["id"]}"]')
+        page.click("@notifications-link")
+        page.see('@notification[data-kind="order_captured"]')
+
+    def test_log_out_and_in(self):
+        page, email = self.page, self.register()
+        page.send("Page.reload")
+        page.see("@logout-button")
+        page.click("@logout-button")
+        page.see("@login-link")
+        page.click("@login-link")
+        page.type("@input-email", email)
+        page.type("@input-password", "not the password")
+        self.expected.add(401)
+        page.click("@login-button")
+        page.see("@form-error")
+        page.type("@input-password", PASSWORD)
+        page.press("Enter", 13)
+        page.see("@logout-button")
+
+    def test_demo_account(self):
+        page = self.page
+        page.click("@login-link")
+        page.click("@demo-login")
+        page.see("@logout-button")
+        self.assertIn("orders", DEMO_EMAIL and page.evaluate("document.getElementById('account').innerHTML"))
+
+    def test_declined_card(self):
+        self.fill_cart()
+        self.register()
+        self.expected.add(409)
+        self.check_out(CARD_DECLINED)
+        self.state("REJECTED")
+        self.page.see("@order-sentence")
+        self.assertEqual(self.order_in_database()["state"], "REJECTED")
+
+    def test_cancel(self):
+        self.fill_cart()
+        self.register()
+        self.check_out()
+        self.state("CAPTURED")
+        self.page.click("@cancel-order")
+        self.state("CANCELLED")
+        self.assertEqual(self.order_in_database()["state"], "CANCELLED")
+
+    def test_cart(self):
+        page, sku = self.page, self.fill_cart()
+        price = next(int(p["price"]["minor"]) for p in self.products if p["sku"] == sku)
+        page.click("@cart-link")
+        page.click("@cart-item @more")
+        page.see("@cart-count", "2")
+        page.click("@cart-item @more")
+        page.see("@cart-count", "3")
+        page.until(f"[...document.querySelector('[data-test=cart-total]').textContent].filter(c => c >= '0' && c <= '9')"
+                   f".join('') === '{3 * price}'", f"the total is {3 * price}")
+        page.click("@cart-item @remove")
+        page.see("@empty")
+
+    def test_errors_beside_their_fields(self):
+        page = self.page
+        page.click("@login-link")
+        page.click("@register-link")
+        page.type("@input-name", "Bea")
+        page.type("@input-email", "nobody")
+        page.type("@input-password", "short")
+        self.expected.add(400)
+        page.click("@register-button")
+        page.until("document.querySelector('[data-test=error-email]').textContent", "an error beside the address")
+        page.until("document.querySelector('[data-test=error-password]').textContent", "an error beside the password")
+
+    def test_names_are_text(self):
+        """What a user is called never becomes markup."""
+        page = self.page
+        self.register('<img src=x onerror="window.broken=1"><script>window.broken=1</script>')
+        page.open("/?q=%3Cimg%20src%3Dx%20onerror%3Dwindow.broken%3D1%3E")
+        page.see("@empty")
+        self.assertIsNone(page.evaluate("window.broken"))
+
+    def test_deep_links(self):
+        page, product = self.page, self.random.choice(self.products)
+        page.open(f"/products/{product['id']}")
+        page.see("@product-title", product["name"])
+        page.open("/orders")
+        page.see("@login-form")
+        self.expected.add(404)
+        page.open("/products/none")
+        page.see("@not-found")
+
+    def test_small_screen(self):
+        page = self.page
+        page.resize(390, 800, mobile=True)
+        sku = self.fill_cart()
+        self.assertTrue(sku)
+        for path in ("/", f"/products/{self.products[0]['id']}", "/cart", "/login", "/register"):
+            page.open(path)
+            page.until("!document.querySelector('.loading')", "the page is drawn")
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            self.assertLessEqual(wide, 0, f"{path} scrolls sideways by {wide} px")
+
+
+if __name__ == "__main__":
+    if not find_browser():
+        print("SKIPPED: no Chromium on this machine (apt install chromium, or set CHROMIUM_BIN)")
+        sys.exit(1 if os.environ.get("CI") == "true" else 77)
+    harness.main()
