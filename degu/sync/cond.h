@@ -52,6 +52,8 @@ class Cond {
   /// Wakes all that wait now.
   void broadcast() noexcept;
 
+  bool has_waiters_for_test() const noexcept { return !queue_.empty_hint(); }
+
  private:
   template <class L>
   uint16_t wait_once(L& lock, rt::Interrupt interrupt, TimePoint deadline) {

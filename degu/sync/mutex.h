@@ -50,6 +50,8 @@ class Mutex {
     if (old != kLocked) [[unlikely]] unlock_slow(old);
   }
 
+  bool has_waiters_for_test() const noexcept { return !queue_.empty_hint(); }
+
  private:
   struct LockWaiter;
   enum class Parked : uint8_t { kGranted, kWoken, kTimeout, kCancelled };

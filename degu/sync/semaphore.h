@@ -67,6 +67,8 @@ class Semaphore {
   /// Free permits now; a hint.
   int64_t available() noexcept;
 
+  bool has_waiters_for_test() const noexcept { return !queue_.empty_hint(); }
+
  private:
   struct PermitWaiter;
 

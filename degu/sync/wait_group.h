@@ -51,6 +51,8 @@ class WaitGroup {
     });
   }
 
+  bool has_waiters_for_test() const noexcept { return !queue_.empty_hint(); }
+
  private:
   void add_slow(int delta) noexcept;
   bool wait_until_zero(rt::Interrupt interrupt) noexcept;
