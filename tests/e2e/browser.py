@@ -108,6 +108,7 @@ class Page:
         self.errors = []  # script errors, console.error, log entries that are not answers
         self.failed = []  # (status, URL) of every answer of 400 and above
         self.foreign = []  # URLs asked of other hosts
+        self.under_way = set()  # requests without an end yet
 
     def send(self, method, params=None):
         return self.browser.send(method, params, self.session)
@@ -125,9 +126,24 @@ class Page:
         elif method == "Network.responseReceived" and params["response"]["status"] >= 400:
             self.failed.append((params["response"]["status"], params["response"]["url"]))
         elif method == "Network.requestWillBeSent":
+            self.under_way.add(params["requestId"])
             url = params["request"]["url"]
             if not url.startswith((self.base_url, "data:", "blob:", "about:")):
                 self.foreign.append(url)
+
+        elif method == "Page.frameNavigated":
+            self.under_way.clear()  # those of the page before need not end
+        elif method in ("Network.loadingFinished", "Network.loadingFailed"):
+            self.under_way.discard(params["requestId"])
+
+    def settle(self):
+        """Waits, 2 s at most, until no request is under way and all is drawn: a robot is quicker than a redraw."""
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            self.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+            if not self.under_way:
+                return
+            time.sleep(0.01)
 
     def evaluate(self, script):
         """The value of a JavaScript expression; promises are awaited."""
@@ -178,6 +194,7 @@ class Page:
     def click(self, selector):
         """Clicks the middle of the first such element; nothing else may lie over it."""
         self.see(selector)
+        self.settle()
         middle = """(el.scrollIntoView({block: "center", behavior: "instant"}), (r => {
           const x = r.x + r.width / 2, y = r.y + r.height / 2, top = document.elementFromPoint(x, y);
           return {x, y, hit: el.contains(top) || el.closest("label")?.contains(top) || false, top: top?.outerHTML.slice(0, 120)};
