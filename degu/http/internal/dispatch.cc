@@ -102,7 +102,11 @@ void answer_exception(Exchange::State& state) noexcept {
         state.broken = true;
         return;
       }
-      Exchange(state).problem(error);
+      if (error.code() == Code::kCancelled && state.sink->stopping()) {
+        answer_problem(state, 503, Code::kUnavailable, "the server is shutting down", {});
+      } else {
+        Exchange(state).problem(error);
+      }
     } catch (const std::exception& error) {
       log_failure(state, error.what());
       if (state.stream_started) {

@@ -1,6 +1,5 @@
 #include <degu/http/internal/fields.h>
 #include <degu/http/internal/request_scope.h>
-#include <degu/rt/park.h>
 
 #include <algorithm>
 
@@ -23,20 +22,9 @@ RequestScope::RequestScope(const RequestHead& head, const Route* route) {
 }
 
 void RequestScope::install(std::chrono::nanoseconds limit) {
-  rt::ContextBase* parent = rt::current_context();
-  node_ = rt::CancelNode::make(parent == nullptr ? nullptr : parent->node(), after_delay(now(), limit));
-  former_ = rt::exchange_context(Ref<rt::ContextBase>(new rt::ContextBase(node_)));
+  scope_.emplace(limit);
   // A request whose time is over already need not be begun.
-  if (node_->cancelled()) {
-    rt::exchange_context(std::move(former_));
-    throw DeadlineExceeded("the request's time was over before it began");
-  }
-}
-
-RequestScope::~RequestScope() {
-  if (!node_) return;
-  rt::exchange_context(std::move(former_));
-  node_->cancel(Code::kCancelled);
+  if (scope_->context().done()) throw DeadlineExceeded("the request's time was over before it began");
 }
 
 }  // namespace degu::http::internal

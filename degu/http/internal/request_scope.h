@@ -1,9 +1,9 @@
 // RequestScope: the context of one request, made only when something limits it.
 #pragma once
 
+#include <degu/context/cancel_scope.h>
 #include <degu/http/internal/route_table.h>
 #include <degu/http/request_parser.h>
-#include <degu/rt/cancel.h>
 
 #include <chrono>
 #include <optional>
@@ -22,15 +22,11 @@ class RequestScope {
  public:
   RequestScope(const RequestHead& head, const Route* route);
   explicit RequestScope(std::chrono::nanoseconds limit) { install(limit); }
-  RequestScope(const RequestScope&) = delete;
-  RequestScope& operator=(const RequestScope&) = delete;
-  ~RequestScope();
 
  private:
   void install(std::chrono::nanoseconds limit);
 
-  Ref<rt::CancelNode> node_;
-  Ref<rt::ContextBase> former_;
+  std::optional<CancelScope> scope_;
 };
 
 }  // namespace degu::http::internal

@@ -1,0 +1,255 @@
+// A goroutine per connection; a list of them under a lock that is held for list operations only; a reaper
+// goroutine per serve() that wakes a few times per idle_timeout and closes connections that have been idle
+// for that long, and that ends the contexts of requests whose client has gone.
+#include <degu/context/cancel_scope.h>
+#include <degu/http/internal/connection.h>
+#include <degu/http/internal/route_table.h>
+#include <degu/http/server.h>
+#include <degu/net/tcp.h>
+#include <degu/obs/log.h>
+#include <degu/rt/run.h>
+#include <degu/sync/wait_group.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace degu::http {
+
+using internal::Connection;
+
+struct Server::Impl {
+  Impl(Router r, ServerOptions o)
+      : router(std::move(r)), options(o), env{*router.table(), options, draining} {}
+
+  void serve_connection(net::TcpStream stream);
+  void accept_until_closed(net::TcpListener& listener);
+  void refuse_connection(net::TcpStream stream);
+  void reap();
+  void reap_once();
+  void close_abandoned();
+  void add(Connection& connection);
+  void remove(Connection& connection);
+  template <class F>
+  void for_each(F f);
+  void begin_drain();
+  bool all_ended_within(std::chrono::nanoseconds limit);
+
+  Router router;
+  ServerOptions options;
+  std::atomic<bool> draining{false};
+  internal::ConnectionEnv env;
+  std::atomic<std::size_t> count{0};
+  WaitGroup connections;
+  rt::Lock lock;  // guards what follows, and connections from being destroyed while it is held
+  Connection* first = nullptr;
+  std::vector<net::TcpListener*> listeners;
+  uint64_t past_requests = 0;  // of connections that have ended
+};
+
+template <class F>
+void Server::Impl::for_each(F f) {
+  lock.lock();
+  for (Connection* c = first; c != nullptr; c = c->next) f(*c);
+  lock.unlock();
+}
+
+void Server::Impl::add(Connection& connection) {
+  lock.lock();
+  connection.next = first;
+  if (first != nullptr) first->prev = &connection;
+  first = &connection;
+  lock.unlock();
+}
+
+void Server::Impl::remove(Connection& connection) {
+  lock.lock();
+  (connection.prev != nullptr ? connection.prev->next : first) = connection.next;
+  if (connection.next != nullptr) connection.next->prev = connection.prev;
+  past_requests += connection.requests();
+  lock.unlock();
+}
+
+void Server::Impl::serve_connection(net::TcpStream stream) {
+  CancelScope scope;  // the context of this connection's requests
+  const auto connection = std::make_unique<Connection>(env, std::move(stream), scope);
+  add(*connection);
+  connection->run();
+  remove(*connection);
+}
+
+// With the answer in one packet and no word from the client, this cannot block.
+void Server::Impl::refuse_connection(net::TcpStream stream) {
+  constexpr std::string_view kAnswer =
+      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+  stream.write({kAnswer.data(), kAnswer.size()}, now());
+  stream.shutdown_write();
+}
+
+namespace {
+
+// Out of descriptors: others have to end before the next accept can succeed. False: the context has ended.
+bool pause() {
+  try {
+    sleep(std::chrono::milliseconds(50));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+void Server::Impl::accept_until_closed(net::TcpListener& listener) {
+  while (!draining.load(std::memory_order_relaxed)) {
+    net::TcpStream stream;
+    try {
+      stream = listener.accept();
+    } catch (const Error& error) {
+      if (error.code() != Code::kResourceExhausted) return;
+      log(Level::kWarn, "cannot accept connections", {{"error", error.what()}});
+      if (!pause()) return;
+      continue;
+    }
+    if (count.load(std::memory_order_relaxed) >= options.max_connections) {
+      refuse_connection(std::move(stream));
+      continue;
+    }
+    count.fetch_add(1, std::memory_order_relaxed);
+    connections.add(1);
+    go({.name = "http connection"}, [this, stream = std::move(stream)]() mutable {
+      try {
+        serve_connection(std::move(stream));
+      } catch (const std::exception& error) {
+        log(Level::kError, "connection failed", {{"error", error.what()}});
+      }
+      count.fetch_sub(1, std::memory_order_relaxed);
+      connections.done();
+    });
+  }
+}
+
+void Server::Impl::reap_once() {
+  const TimePoint time = now();
+  for_each([&](Connection& c) {
+    const bool idle = c.idle();
+    const uint64_t requests = c.requests();
+    if (c.seen_since == kNever || c.seen_requests != requests || c.seen_idle != idle) {
+      c.seen_requests = requests;
+      c.seen_idle = idle;
+      c.seen_since = time;
+    } else if (idle && time - c.seen_since >= options.idle_timeout) {
+      c.close_if_idle();
+    }
+  });
+}
+
+// Looks whether the clients of requests that have lasted for a tick have hung up. At most kMaxLooks a tick;
+// others get their turn when these are done.
+void Server::Impl::close_abandoned() {
+  constexpr std::size_t kMaxLooks = 256;
+  std::array<pollfd, kMaxLooks> looks;
+  std::array<Connection*, kMaxLooks> owners;
+  std::size_t size = 0;
+  lock.lock();
+  for (Connection* c = first; c != nullptr && size < kMaxLooks; c = c->next) {
+    if (c->seen_idle || c->idle() || c->seen_requests != c->requests() || c->abandoned) continue;
+    looks[size] = {c->fd(), POLLRDHUP, 0};
+    owners[size++] = c;
+  }
+  if (size == 0 || ::poll(looks.data(), size, 0) <= 0) size = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    if ((looks[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0) continue;
+    owners[i]->abandoned = true;
+    owners[i]->cancel();
+  }
+  lock.unlock();
+}
+
+void Server::Impl::reap() {
+  const std::chrono::nanoseconds tick = std::clamp<std::chrono::nanoseconds>(
+      options.idle_timeout / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
+  try {
+    for (;;) {
+      sleep(tick);
+      reap_once();
+      close_abandoned();
+    }
+  } catch (const Error&) {
+    return;  // serve() is over
+  }
+}
+
+void Server::Impl::begin_drain() {
+  draining.store(true);  // seq_cst: see Connection::wait_for_request
+  lock.lock();
+  for (net::TcpListener* listener : listeners) listener->interrupt();
+  lock.unlock();
+  for_each([](Connection& c) { c.close_if_idle(); });
+}
+
+bool Server::Impl::all_ended_within(std::chrono::nanoseconds limit) {
+  try {
+    const CancelScope scope(limit);
+    connections.wait();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+Server::Server(Router router, ServerOptions options)
+    : impl_(std::make_shared<Impl>(std::move(router), options)) {}
+
+Server::~Server() = default;
+
+void Server::serve(net::TcpListener& listener) {
+  const std::shared_ptr<Impl> impl = impl_;
+  impl->lock.lock();
+  impl->listeners.push_back(&listener);
+  impl->lock.unlock();
+  WaitGroup reaper;  // its end waits
+  const auto [reaper_context, stop_reaper] = with_cancel(current_context());
+  {
+    const ContextScope scope(reaper_context);
+    reaper.go([&impl] { impl->reap(); });
+  }
+  impl->accept_until_closed(listener);
+  impl->lock.lock();
+  std::erase(impl->listeners, &listener);
+  impl->lock.unlock();
+  // The end of our context is the end of the connections' contexts too: only the idle ones do not know yet.
+  if (current_context().done()) impl->begin_drain();
+  {
+    const Shield shield;
+    impl->connections.wait();
+  }
+  stop_reaper();
+}
+
+void Server::shutdown(std::chrono::nanoseconds drain) {
+  // After the contexts were ended, answers that say so get this long to be written.
+  constexpr std::chrono::nanoseconds kLastWords = std::chrono::seconds(1);
+  const std::shared_ptr<Impl> impl = impl_;
+  impl->begin_drain();
+  if (impl->all_ended_within(drain)) return;
+  impl->for_each([](Connection& c) { c.cancel(); });
+  if (impl->all_ended_within(kLastWords)) return;
+  impl->for_each([](Connection& c) { c.interrupt(); });
+  const Shield shield;
+  impl->connections.wait();
+}
+
+std::size_t Server::connections() const noexcept { return impl_->count.load(std::memory_order_relaxed); }
+
+uint64_t Server::requests() const noexcept {
+  uint64_t total = 0;
+  impl_->for_each([&](const Connection& c) { total += c.requests(); });
+  impl_->lock.lock();
+  total += impl_->past_requests;
+  impl_->lock.unlock();
+  return total;
+}
+
+}  // namespace degu::http
