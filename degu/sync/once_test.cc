@@ -1,0 +1,94 @@
+// After golang/go src/sync/once_test.go and oncefunc_test.go.
+#include <degu/sync/once.h>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include <degu/base/error.h>
+#include <degu/rt/testing/all_shapes.h>
+#include <degu/sync/testing/probe.h>
+#include <degu/sync/wait_group.h>
+
+namespace degu {
+namespace {
+
+TEST(Once, RunsOnceAndOthersWaitForIt) {
+  all_shapes([] {
+    Once once;
+    int runs = 0;
+    WaitGroup wg;
+    for (int i = 0; i < 10; ++i) {
+      wg.go([&] {
+        once.call([&] {
+          yield();
+          ++runs;
+        });
+        EXPECT_EQ(runs, 1);
+        EXPECT_TRUE(once.done());
+      });
+    }
+    wg.wait();
+    EXPECT_EQ(runs, 1);
+  });
+}
+
+// OncePanic
+TEST(Once, AnExceptionCountsAsDone) {
+  run([] {
+    Once once;
+    EXPECT_THROW(once.call([] { throw Error(Code::kAborted, "no"); }), Error);
+    EXPECT_TRUE(once.done());
+    once.call([] { ADD_FAILURE(); });
+  });
+}
+
+TEST(OnceValue, AllCallsGiveTheSame) {
+  all_shapes([] {
+    std::atomic<int> runs{0};
+    OnceValue value([&] {
+      runs.fetch_add(1);
+      yield();
+      return std::string("result");
+    });
+    WaitGroup wg;
+    for (int i = 0; i < 5; ++i) wg.go([&] { EXPECT_EQ(value(), "result"); });
+    wg.wait();
+    EXPECT_EQ(runs, 1);
+  });
+}
+
+TEST(OnceValue, RepeatsTheException) {
+  run([] {
+    int runs = 0;
+    OnceValue value([&]() -> int {
+      ++runs;
+      throw Error(Code::kNotFound, "nothing");
+    });
+    OnceFunc func([&] {
+      ++runs;
+      throw Error(Code::kNotFound, "nothing");
+    });
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(testing::code_of([&] { value(); }), Code::kNotFound);
+      EXPECT_EQ(testing::code_of([&] { func(); }), Code::kNotFound);
+    }
+    EXPECT_EQ(runs, 2);
+  });
+}
+
+TEST(OnceFunc, DropsItsCapturesAfterTheRun) {
+  run([] {
+    auto held = std::make_shared<int>(1);
+    OnceFunc func([held] { EXPECT_EQ(*held, 1); });
+    EXPECT_EQ(held.use_count(), 2);
+    func();
+    EXPECT_EQ(held.use_count(), 1);
+    func();
+  });
+}
+
+}  // namespace
+}  // namespace degu

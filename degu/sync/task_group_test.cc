@@ -1,0 +1,160 @@
+// After golang/x/sync errgroup_test.go.
+#include <degu/sync/task_group.h>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <string>
+
+#include <degu/base/error.h>
+#include <degu/rt/testing/all_shapes.h>
+#include <degu/sync/chan.h>
+#include <degu/sync/testing/probe.h>
+
+namespace degu {
+namespace {
+
+using testing::code_of;
+using testing::until;
+
+TEST(TaskGroup, RethrowsTheFirstException) {
+  all_shapes([] {
+    TaskGroup group;
+    auto gate = make_chan<int>();
+    group.go([] {});
+    group.go([&] {
+      gate.recv();
+      throw Error(Code::kAborted, "second");
+    });
+    group.go([] { throw Error(Code::kNotFound, "first"); });
+    until([&] { return group.node()->cancelled(); });
+    rt::shield(+1);
+    gate.close();
+    rt::shield(-1);
+    EXPECT_EQ(code_of([&] { group.wait(); }), Code::kNotFound);
+    TaskGroup empty;
+    empty.wait();
+  });
+}
+
+TEST(TaskGroup, AFailureEndsTheOthersAndTellsThemWhy) {
+  all_shapes([] {
+    TaskGroup group;
+    auto never = make_chan<int>();
+    std::string why;
+    group.go([&] {
+      try {
+        never.recv();
+      } catch (const Cancelled& e) {
+        why = e.message();
+        throw;
+      }
+    });
+    until([&] { return testing::receiver_waits(never); });
+    group.go([] { throw std::runtime_error("disk on fire"); });
+    EXPECT_THROW(group.wait(), std::runtime_error);
+    EXPECT_NE(why.find("disk on fire"), std::string::npos) << why;
+    ASSERT_NE(group.node()->cause(), nullptr);
+  });
+}
+
+TEST(TaskGroup, DestructorCancelsAndWaits) {
+  all_shapes([] {
+    std::atomic<int> ended{0};
+    auto never = make_chan<int>();
+    {
+      TaskGroup group;
+      for (int i = 0; i < 5; ++i) {
+        group.go([&] {
+          struct Count {
+            std::atomic<int>& n;
+            ~Count() { n.fetch_add(1); }
+          } count{ended};
+          never.recv();
+        });
+      }
+    }
+    EXPECT_EQ(ended, 5);
+  });
+}
+
+TEST(TaskGroup, LimitIsKept) {
+  all_shapes([] {
+    TaskGroup group;
+    group.set_limit(3);
+    std::atomic<int> active{0};
+    for (int i = 0; i < 30; ++i) {
+      group.go([&] {
+        EXPECT_LE(active.fetch_add(1), 2);
+        yield();
+        active.fetch_sub(1);
+      });
+    }
+    group.wait();
+    EXPECT_EQ(active, 0);
+  });
+}
+
+TEST(TaskGroup, TryGo) {
+  all_shapes([] {
+    TaskGroup group;
+    auto gate = make_chan<int>();
+    group.set_limit(2);
+    EXPECT_TRUE(group.try_go([&] { gate.recv(); }));
+    EXPECT_TRUE(group.try_go([&] { gate.recv(); }));
+    EXPECT_FALSE(group.try_go([&] { ADD_FAILURE(); }));
+    EXPECT_EQ(code_of([&] { group.set_limit(4); }), Code::kFailedPrecondition);
+    gate.close();
+    group.wait();
+    TaskGroup none;
+    none.set_limit(0);
+    EXPECT_FALSE(none.try_go([] {}));
+    none.set_limit(-1);
+    EXPECT_TRUE(none.try_go([] {}));
+    none.wait();
+  });
+}
+
+TEST(TaskGroup, TasksStartTasks) {
+  all_shapes([] {
+    TaskGroup group;
+    std::atomic<int> n{0};
+    auto spread = [&](auto& self, int depth) -> void {
+      n.fetch_add(1);
+      if (depth == 0) return;
+      for (int i = 0; i < 2; ++i) group.go([&, depth] { self(self, depth - 1); });
+    };
+    spread(spread, 6);
+    group.wait();
+    EXPECT_EQ(n, 127);
+  });
+}
+
+TEST(TaskGroup, InnerGroupEndsWithTheOuter) {
+  all_shapes([] {
+    TaskGroup outer;
+    auto never = make_chan<int>();
+    outer.go([&] {
+      TaskGroup inner;
+      inner.go([&] { never.recv(); });
+      EXPECT_THROW(inner.wait(), Cancelled);
+      throw Error(Code::kAborted, "not a cancellation");
+    });
+    until([&] { return testing::receiver_waits(never); });
+    outer.cancel();
+    EXPECT_EQ(code_of([&] { outer.wait(); }), Code::kAborted);
+  });
+}
+
+TEST(TaskGroup, CapturesDieBeforeTheGroup) {
+  all_shapes([] {
+    TaskGroup group;
+    for (int i = 0; i < 5; ++i) group.go([counted = testing::Counted(i)] { yield(); });
+    group.wait();
+    EXPECT_EQ(testing::Counted::alive, 0);
+  });
+}
+
+}  // namespace
+}  // namespace degu
