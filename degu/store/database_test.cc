@@ -2,7 +2,7 @@
 #include <degu/rt/run.h>
 #include <degu/store/database.h>
 #include <degu/store/sqlite_error.h>
-#include <degu/store/test_support.h>
+#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/wait_group.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -12,9 +12,10 @@ std::string_view Idempotency::schema() noexcept {
          "CREATE INDEX idempotency_by_age ON idempotency(created_at_ms);";
 }
 
-std::optional<std::string> Idempotency::find(Transaction& tx, std::string_view scope, std::string_view key,
+std::optional<std::string> Idempotency::find(Session& session, std::string_view scope, std::string_view key,
                                              std::string_view request) {
-  auto rows = tx.query("SELECT fingerprint, response FROM idempotency WHERE scope=? AND key=?", scope, key);
+  auto rows =
+      session.query("SELECT fingerprint, response FROM idempotency WHERE scope=? AND key=?", scope, key);
   const auto row = rows.next();
   if (!row) return std::nullopt;
   if (row->get<std::string_view>(0) != internal::sha256_hex(request)) {

@@ -26,7 +26,7 @@ class Idempotency {
 
   /// Looks the key up inside the caller's transaction, so that the business change, the key and the response
   /// are one commit. nullopt: the key is new, and remember() must follow in the same transaction.
-  static std::optional<std::string> find(Transaction& tx, std::string_view scope, std::string_view key,
+  static std::optional<std::string> find(Session& session, std::string_view scope, std::string_view key,
                                          std::string_view request);
   static void remember(Transaction& tx, std::string_view scope, std::string_view key,
                        std::string_view request, std::string_view response);

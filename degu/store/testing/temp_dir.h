@@ -1,12 +1,10 @@
-// For the tests of this layer and of services: a directory that goes away, and a body run as a goroutine.
+// TempDir: a directory for the databases of a test.
 #pragma once
-
-#include <degu/rt/run.h>
-#include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <system_error>
 
 namespace degu::store::testing {
 
