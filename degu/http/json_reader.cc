@@ -73,15 +73,18 @@ bool has_duplicate(std::vector<std::string_view>& keys) {
   return false;
 }
 
-// Recursion is bounded by kMaxDepth.
-void refuse_duplicate_keys(dom::element element, std::vector<std::string_view>& keys) {
+// What simdjson lets through. Its own limit of depth bounds the recursion, but does not count an empty
+// innermost array.
+void check(dom::element element, std::size_t depth, std::vector<std::string_view>& keys) {
+  if (!element.is_array() && !element.is_object()) return;
+  if (depth == kMaxDepth) throw_invalid("the JSON text is nested too deeply");
   if (element.is_array()) {
-    for (const dom::element item : dom::array(element)) refuse_duplicate_keys(item, keys);
-  } else if (element.is_object()) {
+    for (const dom::element item : dom::array(element)) check(item, depth + 1, keys);
+  } else {
     keys.clear();
     for (const auto member : dom::object(element)) keys.push_back(member.key);
     if (has_duplicate(keys)) throw_invalid("the JSON text has an object with a repeated member name");
-    for (const auto member : dom::object(element)) refuse_duplicate_keys(member.value, keys);
+    for (const auto member : dom::object(element)) check(member.value, depth + 1, keys);
   }
 }
 
@@ -127,7 +130,7 @@ Document Document::parse(std::string_view text, ReadLimits limits) {
   const auto error = impl->parser.parse(text.data(), text.size()).get(impl->root);
   if (error != simdjson::SUCCESS) throw_parse_error(text, error);
   std::vector<std::string_view> keys;
-  refuse_duplicate_keys(impl->root, keys);
+  check(impl->root, 0, keys);
   return Document(std::move(impl));
 }
 
