@@ -1,7 +1,7 @@
 # Layers as data: each folder degu/<layer> becomes a library whose include root holds only that folder, so a header of
 # a layer that layers.txt does not allow cannot be found.
 
-# One test executable from SOURCES, registered under NAME.
+# One test executable from SOURCES, registered under NAME. LIBS come first in its include path.
 function(degu_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
@@ -23,9 +23,12 @@ function(degu_add_layer layer uses)
   endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc ${dir}/*.S)
   set(tests ${sources})
+  set(races ${sources})
   set(benches ${sources})
   set(fuzzers ${sources})
   list(FILTER tests INCLUDE REGEX "_test(_main)?\\.cc$|/test_main\\.cc$")
+  list(FILTER tests EXCLUDE REGEX "_race_test\\.cc$")
+  list(FILTER races INCLUDE REGEX "_race_test\\.cc$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   list(FILTER sources EXCLUDE REGEX "(_test|_bench|_fuzz|_main)\\.cc$")
@@ -55,8 +58,22 @@ function(degu_add_layer layer uses)
     endif()
   endforeach()
 
+  # What a race test compiles once more, with the race points on: this layer and all below it.
+  set(all_sources ${sources})
+  foreach(use ${uses})
+    get_property(below GLOBAL PROPERTY degu_${use}_all_sources)
+    list(APPEND all_sources ${below})
+  endforeach()
+  list(REMOVE_DUPLICATES all_sources)
+  set_property(GLOBAL PROPERTY ${lib}_all_sources ${all_sources})
+
   if(DEGU_TESTS AND tests)
     degu_test(${lib}_test SOURCES ${tests} LIBS ${lib})
+  endif()
+  if(DEGU_TESTS AND races)
+    degu_test(${lib}_race_test SOURCES ${races} ${all_sources} LIBS fmt::fmt Threads::Threads)
+    target_include_directories(${lib}_race_test PRIVATE $<TARGET_PROPERTY:${lib},INTERFACE_INCLUDE_DIRECTORIES>)
+    target_compile_definitions(${lib}_race_test PRIVATE DEGU_RACE_POINTS=1)
   endif()
   if(DEGU_BENCH)
     foreach(bench ${benches})

@@ -1,0 +1,235 @@
+// Parking, waking, cancelling, timing out and going idle, by seeds that force interleavings. A lost wake-up shows as a test that
+// does not end: each wait has a watchdog that fails it with the seed.
+#include <degu/rt/park.h>
+
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#include <degu/base/random.h>
+#include <degu/rt/cancel.h>
+#include <degu/rt/netpoll.h>
+#include <degu/rt/race_point.h>
+#include <degu/rt/run.h>
+
+namespace degu::rt {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr uint64_t kSeeds = 10'000;
+
+// Yields until `flag`; fails when that takes longer than any interleaving explains.
+template <class Ready>
+void await(const Ready& is_ready, uint64_t seed) {
+  const TimePoint limit = now() + 20s;
+  while (!is_ready()) {
+    ASSERT_LT(now(), limit) << "lost wake-up with seed " << seed;
+    yield();
+  }
+}
+
+struct Wait {
+  std::atomic<bool> armed{false};
+  std::atomic<bool> done{false};
+  std::atomic<int> winners{0};
+  std::atomic<int> finished_claimers{0};
+  Ticket ticket;
+  int published = -1;  // plain: written by the winner before wake(), read after park()
+  uint16_t tag = 0;
+};
+
+TEST(ParkRace, OneClaimerWinsAndItsResultIsSeen) {
+  run({.procs = 4}, [] {
+    for (uint64_t seed = 1; seed <= kSeeds && !::testing::Test::HasFailure(); ++seed) {
+      seed_race_points(seed);
+      constexpr int kClaimers = 3;
+      Wait wait;
+      go([&] {
+        wait.ticket = begin_wait(Interrupt::kIgnore);
+        wait.armed.store(true, std::memory_order_release);
+        wait.tag = park(WaitReason::kOther, &wait);
+        EXPECT_EQ(wait.published, wait.tag);
+        wait.done.store(true, std::memory_order_release);
+      });
+      for (int i = 0; i < kClaimers; ++i) {
+        go([&, i] {
+          while (!wait.armed.load(std::memory_order_acquire)) yield();
+          const Ticket ticket = wait.ticket;
+          if (claim(ticket, static_cast<uint16_t>(i))) {
+            wait.winners.fetch_add(1);
+            wait.published = i;
+            wake(ticket.g);
+          }
+          wait.finished_claimers.fetch_add(1);
+        });
+      }
+      await([&] { return wait.done.load(std::memory_order_acquire) && wait.finished_claimers == kClaimers; }, seed);
+      ASSERT_EQ(wait.winners, 1) << "seed " << seed;
+    }
+  });
+}
+
+TEST(ParkRace, CancelTimeoutAndWakeCompete) {
+  run({.procs = 4}, [] {
+    for (uint64_t seed = 1; seed <= kSeeds && !::testing::Test::HasFailure(); ++seed) {
+      seed_race_points(seed);
+      Random random(seed);
+      const auto timeout = std::chrono::nanoseconds(random.below(40'000));
+      Wait wait;
+      std::atomic<int> helpers{0};
+      Ref<CancelNode> node = CancelNode::make(nullptr);
+      go([&, node] {
+        Ref<ContextBase> outer = exchange_context(make_ref<ContextBase>(node));
+        wait.ticket = begin_wait(Interrupt::kObserve);
+        wait.armed.store(true, std::memory_order_release);
+        wait.tag = park(WaitReason::kOther, &wait, now() + timeout);
+        exchange_context(outer);
+        wait.done.store(true, std::memory_order_release);
+      });
+      go([&, node] {
+        node->cancel(Code::kCancelled);
+        helpers.fetch_add(1);
+      });
+      go([&] {
+        while (!wait.armed.load(std::memory_order_acquire)) yield();
+        const Ticket ticket = wait.ticket;
+        if (claim(ticket, 7)) wake(ticket.g);
+        helpers.fetch_add(1);
+      });
+      await([&] { return wait.done.load(std::memory_order_acquire) && helpers == 2; }, seed);
+      ASSERT_TRUE(wait.tag == 7 || wait.tag == kTagCancelled || wait.tag == kTagTimeout) << "seed " << seed;
+    }
+  });
+}
+
+TEST(ParkRace, CancellationReachesEveryLevelOfTheTree) {
+  run({.procs = 4}, [] {
+    for (uint64_t seed = 1; seed <= kSeeds && !::testing::Test::HasFailure(); ++seed) {
+      seed_race_points(seed);
+      std::atomic<int> cancelled{0};
+      Ref<CancelNode> root = CancelNode::make(nullptr);
+      constexpr int kWaiters = 4;
+      for (int i = 0; i < kWaiters; ++i) {
+        go([&, i] {
+          Ref<CancelNode> node = root;
+          for (int depth = 0; depth < i; ++depth) node = CancelNode::make(node.get());
+          Ref<ContextBase> outer = exchange_context(make_ref<ContextBase>(node));
+          begin_wait(Interrupt::kObserve);
+          EXPECT_EQ(park(WaitReason::kOther, nullptr), kTagCancelled);
+          exchange_context(outer);
+          cancelled.fetch_add(1);
+        });
+      }
+      go([root] { root->cancel(Code::kCancelled); });
+      await([&] { return cancelled == kWaiters; }, seed);
+    }
+  });
+}
+
+// Work from outside arrives at the very moment the last thread goes to sleep.
+TEST(IdleRace, WorkFromOutsideIsNeverForgotten) {
+  for (const int procs : {1, 2, 4}) {
+    run({.procs = procs}, [] {
+      std::atomic<uint64_t> handled{0};
+      std::atomic<bool> stop{false};
+      std::thread outside([&] {
+        for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+          seed_race_points(seed);
+          go([&handled, seed] { handled.store(seed, std::memory_order_release); });
+          const TimePoint limit = now() + 20s;
+          while (handled.load(std::memory_order_acquire) != seed) {
+            if (now() > limit) {
+              ADD_FAILURE() << "forgotten goroutine with seed " << seed;
+              stop = true;
+              return;
+            }
+            std::this_thread::yield();
+          }
+        }
+        stop = true;
+      });
+      begin_wait(Interrupt::kIgnore);
+      while (!stop) {
+        park(WaitReason::kOther, nullptr, now() + 10ms);
+        begin_wait(Interrupt::kIgnore);
+      }
+      disarm();
+      blocking([&] { outside.join(); });
+    });
+  }
+}
+
+// A goroutine makes work for others and parks; whoever sleeps must come and take it.
+TEST(IdleRace, ChainsOfWakesCrossThreads) {
+  run({.procs = 4}, [] {
+    for (uint64_t seed = 1; seed <= kSeeds && !::testing::Test::HasFailure(); ++seed) {
+      seed_race_points(seed);
+      Random random(seed);
+      const int links = static_cast<int>(random.below(6)) + 1;
+      std::atomic<int> done{0};
+      for (int i = 0; i < links; ++i) {
+        go([&, spins = random.below(300)] {
+          for (uint32_t k = spins; k != 0; --k) asm volatile("" ::: "memory");
+          go([&] { done.fetch_add(1); });
+          done.fetch_add(1);
+        });
+      }
+      await([&] { return done == 2 * links; }, seed);
+    }
+  });
+}
+
+// Timers earlier than the one the poller sleeps for.
+TEST(IdleRace, EarlierTimersShortenTheSleep) {
+  run({.procs = 2}, [] {
+    std::atomic<bool> stop{false};
+    std::atomic<bool> stopped{false};
+    go([&] {
+      while (!stop) sleep(50ms);
+      stopped = true;
+    });
+    for (uint64_t seed = 1; seed <= kSeeds / 10; ++seed) {
+      seed_race_points(seed);
+      const TimePoint start = now();
+      sleep(std::chrono::microseconds(seed % 50));
+      ASSERT_LT(now() - start, 10s) << "late timer with seed " << seed;
+    }
+    stop = true;
+    while (!stopped) sleep(1ms);
+  });
+}
+
+TEST(NetpollRace, ReadinessIsNeverLost) {
+  run({.procs = 2}, [] {
+    const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    int error = 0;
+    PollDesc* desc = poll_open(fd, &error);
+    ASSERT_NE(desc, nullptr);
+    std::atomic<uint64_t> asked{0};
+    go([&] {
+      for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+        while (asked.load(std::memory_order_acquire) != seed) yield();
+        const uint64_t one = 1;
+        ASSERT_EQ(::write(fd, &one, sizeof one), 8);
+      }
+    });
+    for (uint64_t seed = 1; seed <= kSeeds && !::testing::Test::HasFailure(); ++seed) {
+      seed_race_points(seed);
+      asked.store(seed, std::memory_order_release);
+      uint64_t value = 0;
+      while (::read(fd, &value, sizeof value) != 8) {
+        ASSERT_EQ(poll_wait(desc, Direction::kRead, now() + 20s), PollResult::kReady) << "seed " << seed;
+      }
+    }
+    poll_close(desc);
+    ::close(fd);
+  });
+}
+
+}  // namespace
+}  // namespace degu::rt
