@@ -78,7 +78,7 @@ TEST(Codec, ScalarsRoundTrip) {
 TEST(Codec, AcceptsBothSpellingsAndForms) {
   const auto m = from_json<Scalars>(
       R"({"an_int32":"12","anInt64":34,"a_uint32":1e3,"aUint64":"18446744073709551615","aDouble":"2.5","a_float":2,)"
-      R"("colour":2,"someBytes":"_-8","other\"name":"y","renamed":null})");
+      R"("colour":2,"someBytes":"_-8","other\"name":"y","a_string":null})");
   EXPECT_EQ(m.an_int32, 12);
   EXPECT_EQ(m.an_int64, 34);
   EXPECT_EQ(m.a_uint32, 1000U);

@@ -1,0 +1,292 @@
+#include <degu/app/app.h>
+#include <degu/app/testdata/three.degu.h>
+#include <degu/base/error.h>
+#include <degu/http/client.h>
+#include <degu/net/tcp.h>
+#include <degu/rpc/rest.h>
+#include <degu/rt/run.h>
+#include <degu/sync/chan.h>
+#include <degu/sync/wait_group.h>
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace degu {
+namespace {
+
+using app::testdata::Answer;
+using app::testdata::Ask;
+using app::testdata::First;
+using app::testdata::Second;
+
+struct Echo : First {
+  Answer call(const Ask& ask) override { return {"echo " + ask.text}; }
+};
+
+struct Upper : Second {
+  Answer call(const Ask&) override { return {"second"}; }
+};
+
+int run_with(App& app, std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "test");
+  return app.run(static_cast<int>(arguments.size()), arguments.data());
+}
+
+class AppTest : public testing::Test {
+ protected:
+  AppTest() {
+    char name[] = "/tmp/degu-app-XXXXXX";
+    dir_ = ::mkdtemp(name);
+    options_ = AppOptions{.name = "test", .port = 0, .data_dir = dir_ + "/state", .access_log = false};
+  }
+  ~AppTest() override { std::filesystem::remove_all(dir_); }
+
+  std::string dir_;
+  AppOptions options_;
+};
+
+TEST_F(AppTest, ServesComponentsAndEndsOnShutdown) {
+  App app(options_);
+  bool stopped = false;
+  app.provide<First>([&] {
+    EXPECT_TRUE(std::filesystem::is_directory(app.data_dir()));
+    app.on_stop([&] { stopped = true; });
+    return std::make_shared<Echo>();
+  });
+  app.on_start([&] { mount(app.router(), app.client<First>()); });
+  http::Response first;
+  http::Response health;
+  http::Response ready;
+  app.add_health_check("store", [] {});
+  app.on_ready([&](const std::string& url) {
+    go([&, url] {
+      http::Client client;
+      first = client.get(url + "/first/x");
+      health = client.get(url + "/health");
+      ready = client.get(url + "/health/ready");
+      EXPECT_EQ(client.get(url + "/health/live").status, 200);
+      EXPECT_EQ(client.get(url + "/health/startup").status, 200);
+      EXPECT_FALSE(stopped);
+      app.shutdown();
+    });
+  });
+  EXPECT_EQ(run_with(app, {}), 0);
+  EXPECT_TRUE(stopped);
+  EXPECT_EQ(first.body, R"({"text":"echo x"})");
+  EXPECT_FALSE(first.header("x-request-id").empty());
+  EXPECT_EQ(ready.body, R"({"status":"UP"})");
+  EXPECT_EQ(health.body,
+            R"({"status":"UP","phase":"running","components":["degu.app.testdata.First"],"checks":{"store":"UP"}})");
+}
+
+TEST_F(AppTest, FailingCheckIsNotReady) {
+  App app(options_);
+  app.add_health_check("store", [] { throw Error(Code::kUnavailable, "no disk"); });
+  http::Response ready;
+  http::Response live;
+  app.on_ready([&](const std::string& url) {
+    go([&, url] {
+      http::Client client;
+      ready = client.get(url + "/health/ready");
+      live = client.get(url + "/health/live");
+      app.shutdown();
+    });
+  });
+  EXPECT_EQ(run_with(app, {}), 0);
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ready.body, R"({"status":"DOWN","reason":"store: UNAVAILABLE: no disk"})");
+  EXPECT_EQ(live.status, 200);
+}
+
+TEST_F(AppTest, SignalDrainsRequestsInFlight) {
+  App app(options_);
+  Chan<int> inside = make_chan<int>(0);
+  Chan<int> leave = make_chan<int>(0);
+  http::Response slow;
+  std::string during;
+  app.on_start([&] {
+    app.router().get("/slow", [&](http::Exchange& c) {
+      inside.send(1);
+      leave.recv();
+      c.text(200, "done");
+    });
+    app.router().get("/probe", [&](http::Exchange& c) { c.text(200, "ok"); });
+  });
+  app.on_ready([&](const std::string& url) {
+    go([&, url] { slow = http::Client().get(url + "/slow"); });
+    go([&, url] {
+      // A connection opened before the drain: its next request is answered, with readiness down.
+      inside.recv();
+      ::kill(::getpid(), SIGTERM);
+      while (true) {
+        try {
+          http::Client().get(url + "/probe");
+        } catch (const Error&) {
+          break;  // no longer accepting
+        }
+        yield();
+      }
+      during = "drained";
+      leave.send(1);
+    });
+  });
+  EXPECT_EQ(run_with(app, {"--drain=30s"}), 0);
+  EXPECT_EQ(slow.status, 200);
+  EXPECT_EQ(slow.body, "done");
+  EXPECT_EQ(slow.header("connection"), "close");
+  EXPECT_EQ(during, "drained");
+}
+
+TEST_F(AppTest, RequestsBeyondTheDrainAreCancelled) {
+  App app(options_);
+  Code ended = Code::kOk;
+  app.on_start([&] {
+    app.router().get("/stuck", [&](http::Exchange&) {
+      app.shutdown();
+      try {
+        sleep(std::chrono::hours(1));
+      } catch (const Error& error) {
+        ended = error.code();
+        throw;
+      }
+    });
+  });
+  app.on_ready([&](const std::string& url) {
+    go([url] {
+      try {
+        http::Client().get(url + "/stuck");
+      } catch (const Error&) {
+      }
+    });
+  });
+  EXPECT_EQ(run_with(app, {"--drain=20ms"}), 0);
+  EXPECT_EQ(ended, Code::kCancelled);
+}
+
+TEST_F(AppTest, TakenPortSaysWhatToDo) {
+  int status = -1;
+  std::string said;
+  uint16_t port = 0;
+  net::TcpListener listener;
+  degu::run([&] {
+    listener = net::TcpListener::listen("127.0.0.1:0");
+    port = listener.port();
+  });
+  options_.port = port;
+  App app(options_);
+  app.provide<First>([]() -> std::shared_ptr<First> { throw Error(Code::kInternal, "must not start"); });
+  testing::internal::CaptureStderr();
+  status = run_with(app, {});
+  said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(status, 1);
+  EXPECT_NE(said.find("port " + std::to_string(port) + " is taken"), std::string::npos) << said;
+  EXPECT_NE(said.find("--port"), std::string::npos);
+}
+
+TEST_F(AppTest, UnusableDataDirSaysWhatToDo) {
+  std::ofstream(dir_ + "/file") << "x";
+  App app(options_);
+  const std::string flag = "--data-dir=" + dir_ + "/file/state";
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_with(app, {flag.c_str()}), 1);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("/file/state cannot be used"), std::string::npos) << said;
+  EXPECT_NE(said.find("--data-dir"), std::string::npos);
+}
+
+TEST_F(AppTest, DataDirBelongsToOneProcess) {
+  App app(options_);
+  std::string said;
+  app.on_ready([&](const std::string&) {
+    // A descriptor of its own is to flock what another process is.
+    std::filesystem::path lock = app.data_dir() + "/.lock";
+    EXPECT_TRUE(std::filesystem::exists(lock));
+    const std::string command = "flock -n " + lock.string() + " true";
+    EXPECT_NE(blocking([&] { return std::system(command.c_str()); }), 0);
+    app.shutdown();
+  });
+  EXPECT_EQ(run_with(app, {}), 0);
+}
+
+TEST_F(AppTest, FailedStartStopsWhatHasStarted) {
+  App app(options_);
+  bool stopped = false;
+  app.provide<Second>([&] {
+    app.on_stop([&] { stopped = true; });
+    return std::make_shared<Upper>();
+  });
+  app.provide<First>([&](App& self) -> std::shared_ptr<First> {
+    self.client<Second>();
+    throw Error(Code::kInternal, "no way");
+  });
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_with(app, {}), 1);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("test: no way"), std::string::npos);
+  EXPECT_TRUE(stopped);
+}
+
+TEST_F(AppTest, Flags) {
+  App app(options_);
+  int64_t count = 3;
+  app.flags().add("--count", count, "how many");
+  app.on_ready([&](const std::string&) { app.shutdown(); });
+  EXPECT_EQ(run_with(app, {"serve", "--count=5", "--drain=2m", "--access-log=on"}), 0);
+  EXPECT_EQ(count, 5);
+  for (const char* bad : {"--drain=soon", "--access-log=maybe", "--port=70000", "--nope=1", "nope"}) {
+    App other(options_);
+    testing::internal::CaptureStderr();
+    EXPECT_NE(run_with(other, {bad}), 0) << bad;
+    EXPECT_NE(testing::internal::GetCapturedStderr(), "") << bad;
+  }
+}
+
+TEST_F(AppTest, OnlyTheWholeForNow) {
+  App app(options_);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_with(app, {"--components=order"}), 1);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("--components=all"), std::string::npos);
+}
+
+TEST_F(AppTest, CommandsRunInsteadOfTheServer) {
+  App app(options_);
+  int products = 1;
+  app.provide<Second>([] { return std::make_shared<Upper>(); });
+  std::string answer;
+  app.command("seed", "fills the shelves", [&] {
+       answer = app.client<Second>()->call({}).text;
+       EXPECT_TRUE(std::filesystem::is_directory(app.data_dir()));
+       return products;
+     }).add("--products", products, "how many");
+  app.on_ready([](const std::string&) { FAIL() << "served"; });
+  EXPECT_EQ(run_with(app, {"seed", "--products=7"}), 7);
+  EXPECT_EQ(answer, "second");
+}
+
+TEST_F(AppTest, ClientsOnlyWithinRun) {
+  App app(options_);
+  app.provide<Second>([] { return std::make_shared<Upper>(); });
+  EXPECT_THROW(app.client<Second>(), Error);
+}
+
+TEST(Durations, ReadAndShow) {
+  using std::chrono::nanoseconds;
+  nanoseconds out{};
+  EXPECT_TRUE(app::parse_duration("250ms", out));
+  EXPECT_EQ(out, std::chrono::milliseconds(250));
+  EXPECT_EQ(app::to_string(out), "250ms");
+  EXPECT_TRUE(app::parse_duration("120s", out));
+  EXPECT_EQ(app::to_string(out), "2m");
+  EXPECT_TRUE(app::parse_duration("0s", out));
+  EXPECT_EQ(app::to_string(out), "0s");
+  for (const char* bad : {"", "5", "s", "-1s", "1.5s", "1 s", "99999999999h"}) EXPECT_FALSE(app::parse_duration(bad, out)) << bad;
+}
+
+}  // namespace
+}  // namespace degu
