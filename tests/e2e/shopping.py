@@ -67,7 +67,8 @@ class Shopper:
         if dice < 0.08 and self.last is not None:
             place(self.customer, self.last, self.seen)  # the same key again: the same order
         elif dice < 0.25 and self.captured:
-            self.cancel(self.captured.pop(self.random.randrange(len(self.captured))))
+            self.last = None
+            cancel(self.customer, self.captured.pop(self.random.randrange(len(self.captured))), self.seen)
         elif dice < 0.35:
             self.order(self.some_items(), self.random.choice([CARD_DECLINED, CARD_NO_FUNDS]))
         elif dice < 0.40:
@@ -88,15 +89,16 @@ class Shopper:
             self.last = attempt
         return attempt
 
-    def cancel(self, attempt):
-        self.last = None
-        self.seen.cancel_asked(attempt)
-        reply = self.customer.cancel(attempt.order_id)
-        if reply.status == 200:
-            assert reply.json()["state"] == "CANCELLED", f"cancelled, but {reply}"
-            self.seen.cancel_told(attempt)
-        elif reply.status not in (429, 503, 504):
-            raise AssertionError(f"cancel of the captured order {attempt.order_id}: {reply}")
+
+def cancel(customer, attempt, seen):
+    """Cancels the captured order of an attempt."""
+    seen.cancel_asked(attempt)
+    reply = customer.cancel(attempt.order_id)
+    if reply.status == 200:
+        assert reply.json()["state"] == "CANCELLED", f"cancelled, but {reply}"
+        seen.cancel_told(attempt)
+    elif reply.status not in (429, 503, 504):
+        raise AssertionError(f"cancel of the captured order {attempt.order_id}: {reply}")
 
 
 def answer_all(shop, seen, customers, limit_rounds=40):
