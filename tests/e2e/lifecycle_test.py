@@ -58,6 +58,26 @@ class Lifecycle(harness.TestCase):
         self.addCleanup(shop.kill)
         self.assertLess(shop.start(), 10)
 
+    def test_killed_during_the_first_start(self):
+        """Half-made databases, demo user, secret and stock must not keep the next start from working."""
+        whole = Shop("lifecycle")
+        self.addCleanup(whole.kill)
+        seconds = whole.start()
+        stock = [tuple(row) for row in invariants.read_databases(whole.data_dir, live=True).stock]
+        whole.kill()
+        for number in range(8):
+            shop = Shop("lifecycle")
+            self.addCleanup(shop.kill)
+            for _ in range(2):
+                shop.start(wait=False)
+                time.sleep(seconds * self.random.random())
+                shop.kill()
+            shop.start()
+            Customer.login(shop, DEMO_EMAIL, DEMO_PASSWORD).close()
+            picture = invariants.wait_settled(shop.data_dir)
+            self.assertEqual([tuple(row) for row in picture.stock], stock, f"try {number}")
+            shop.kill()
+
     def test_a_busy_port_is_an_error(self):
         shop = self.shop()
         other = Shop("lifecycle")
