@@ -89,9 +89,7 @@ async function refresh() {
 
 /** A rejected order can be read: the problem names it. */
 function orderIdOf(problem) {
-  const body = problem.body ?? {};
-  if (body.orderId) return String(body.orderId);
-  return /\border(?:Id)?[ :="]+([\w-]{6,})/i.exec(body.detail ?? "")?.[1] ?? "";
+  return problem.fields?.get("orderId") ?? "";
 }
 
 const kAttempt = "order-attempt";

@@ -1,0 +1,57 @@
+#include <shop/seed.h>
+
+#include <degu/base/error.h>
+#include <degu/rt/run.h>
+#include <gtest/gtest.h>
+#include <shop/catalog/data_file.h>
+#include <shop/catalog/service.h>
+#include <shop/inventory/service.h>
+#include <shop/user/service.h>
+
+#include <filesystem>
+#include <string>
+
+namespace shop {
+namespace {
+
+TEST(Seed, FillsTheDatabasesOnce) {
+  std::string dir = testing::TempDir() + "seed_XXXXXX";
+  ASSERT_NE(::mkdtemp(dir.data()), nullptr);
+  degu::run([&] {
+    const SeedCounts first = seed(dir, {.products = 120, .users = 60});
+    EXPECT_EQ(first.products, 120);
+    EXPECT_EQ(first.users, 60);
+    const SeedCounts second = seed(dir, {.products = 130, .users = 60});
+    EXPECT_EQ(second.products, 10);
+    EXPECT_EQ(second.users, 0);
+
+    const auto catalog = catalog::make_catalog_service({.database_path = dir + "/catalog.db"});
+    EXPECT_EQ(catalog->list_products({}).total, static_cast<int32_t>(catalog::builtin_catalog().products.size()) + 130);
+    catalog->stop({});
+    const auto inventory = inventory::make_inventory_service({.database_path = dir + "/inventory.db"});
+    inventory::v1::GetStockRequest stock;
+    stock.sku = "S-000130";
+    EXPECT_EQ(inventory->get_stock(stock).free, kSeedStock);
+    inventory->stop({});
+    user::UserDeps deps;
+    deps.database_path = dir + "/user.db";
+    deps.secret_path = dir + "/token.key";
+    const auto users = user::make_user_service(deps);
+    user::v1::CreateSessionRequest credentials;
+    credentials.email = "user-000060@seed.example";
+    credentials.password = kSeedPassword;
+    EXPECT_FALSE(users->create_session(credentials).token.empty());
+    users->stop({});
+  });
+  std::filesystem::remove_all(dir);
+}
+
+TEST(Seed, RefusesOddCounts) {
+  degu::run([&] {
+    EXPECT_THROW(seed("", {.products = -1, .users = 0}), degu::Error);
+    EXPECT_THROW(seed("", {.products = 0, .users = kMaxSeed + 1}), degu::Error);
+  });
+}
+
+}  // namespace
+}  // namespace shop
