@@ -13,6 +13,7 @@
 #include <degu/sync/wait_group.h>
 
 #include <fmt/core.h>
+#include <sys/socket.h>
 
 #include <csignal>
 #include <cstdio>
@@ -223,19 +224,19 @@ void App::Impl::wait_for_end(http::Server& server, net::TcpListener& listener) {
   net::SignalSet signals{SIGINT, SIGTERM};
   std::exception_ptr failed;
   WaitGroup tasks;
-  CancelScope watching;
-  tasks.go([&] {
+  const auto [watching, stop_watching] = with_cancel(current_context());
+  tasks.go([&, context = watching] {
+    const ContextScope scope(context);
     try {
       while (true) {
         const int signal = signals.wait();
         if (health.phase() == app::Phase::kDraining) std::_Exit(128 + signal);  // somebody does not want to wait
         static_cast<void>(end.try_send(signal));
       }
-    } catch (const Cancelled&) {
+    } catch (const Error&) {  // the end of the watch
     }
   });
   tasks.go([&] {
-    const ContextScope background{Context()};
     try {
       server.serve(listener);
     } catch (...) {
@@ -247,8 +248,10 @@ void App::Impl::wait_for_end(http::Server& server, net::TcpListener& listener) {
   announce();
   const int signal = end.recv().value_or(0);
   log(Level::kInfo, "draining", {{"signal", signal}, {"connections", server.connections()}});
+  // Refuse instead of queueing what nobody will accept; the descriptor stays open, since serve() still uses it.
+  ::shutdown(listener.fd(), SHUT_RD);
   drain(server);
-  watching.cancel();
+  stop_watching();
   const Shield shield;
   tasks.wait();
   if (failed) std::rethrow_exception(failed);
@@ -258,11 +261,12 @@ void App::Impl::drain(http::Server& server) {
   health.set_phase(app::Phase::kDraining);
   const TimePoint begin = now();
   server.shutdown(options.drain);
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(now() - begin);
-  if (took > options.drain) {
-    log(Level::kWarn, "requests still running at the end of the drain time were cancelled", {{"ms", took.count()}});
+  const std::chrono::nanoseconds took = now() - begin;
+  const int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+  if (took >= options.drain) {
+    log(Level::kWarn, "requests still running at the end of the drain time were cancelled", {{"ms", ms}});
   } else {
-    log(Level::kInfo, "drained", {{"ms", took.count()}});
+    log(Level::kInfo, "drained", {{"ms", ms}});
   }
 }
 

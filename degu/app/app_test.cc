@@ -109,6 +109,8 @@ TEST_F(AppTest, SignalDrainsRequestsInFlight) {
   App app(options_);
   Chan<int> inside = make_chan<int>(0);
   Chan<int> leave = make_chan<int>(0);
+  WaitGroup clients;  // run() ends with the program, not with its goroutines
+  app.on_stop([&] { clients.wait(); });
   http::Response slow;
   std::string during;
   app.on_start([&] {
@@ -120,9 +122,8 @@ TEST_F(AppTest, SignalDrainsRequestsInFlight) {
     app.router().get("/probe", [&](http::Exchange& c) { c.text(200, "ok"); });
   });
   app.on_ready([&](const std::string& url) {
-    go([&, url] { slow = http::Client().get(url + "/slow"); });
-    go([&, url] {
-      // A connection opened before the drain: its next request is answered, with readiness down.
+    clients.go([&, url] { slow = http::Client().get(url + "/slow"); });
+    clients.go([&, url] {
       inside.recv();
       ::kill(::getpid(), SIGTERM);
       while (true) {
