@@ -18,7 +18,8 @@ void call(http::Client& client, const std::string& url) {
   std::string outcome;
   try {
     const degu::CancelScope scope(500ms);
-    outcome = client.get(url).body;
+    const auto answer = client.get(url);
+    outcome = answer.status == 504 ? "no answer in time" : answer.body;
   } catch (const degu::DeadlineExceeded&) {
     outcome = "no answer in time";
   }

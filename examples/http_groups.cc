@@ -34,7 +34,7 @@ void only_with_key(http::Exchange& c) {
 
 http::Router make_router() {
   http::Router router;
-  router.use(logger);
+  router.use(&logger);
   router.use(http::recovery());
   router.get("/ping", [](http::Exchange& c) { c.text(200, "pong"); });
 
@@ -42,7 +42,7 @@ http::Router make_router() {
   v1.get("/users", [](http::Exchange& c) { c.json(200, kUsers); });
 
   auto admin = v1.group("/admin");
-  admin.use(only_with_key);
+  admin.use(&only_with_key);
   admin.del("/users/:id", [](http::Exchange& c) { c.text(200, fmt::format("deleted {}", c.param("id"))); });
   return router;
 }

@@ -1,41 +1,31 @@
+#include <degu/app/app.h>
 #include <degu/degu.h>
 #include <degu/http/http.h>
-#include <degu/net/signal.h>
-#include <degu/net/tcp.h>
 
 #include <boost/describe.hpp>
 
 namespace http = degu::http;
+using namespace std::chrono_literals;
 
 struct Note {
   std::string text;
 };
 BOOST_DESCRIBE_STRUCT(Note, (), (text))
 
-int main() {
-  return degu::run([] {
-    degu::Mutex mutex;
-    std::vector<Note> notes;
-    http::Router router;
-    router.use(http::access_log());
-    router.use(http::recovery());  // exceptions become RFC 9457 problem documents
-    auto api = router.group("/api/v1");
-    api.use(http::timeout(std::chrono::milliseconds(500)));  // for everything a handler waits for
-    api.post("/notes", [&](http::Exchange& c) {
-      auto note = c.bind<Note>();  // every faulty field at once in one 400
-      const std::lock_guard lock(mutex);
-      c.json(201, notes.emplace_back(std::move(note)));
-    });
-    api.get("/notes", [&](http::Exchange& c) {
-      const std::lock_guard lock(mutex);
-      c.json(200, notes);
-    });
-    http::Server server(router);
-    degu::go([&] {
-      degu::net::SignalSet({SIGINT, SIGTERM}).wait();
-      server.shutdown(std::chrono::seconds(5));  // requests in flight are answered
-    });
-    auto listener = degu::net::TcpListener::listen("127.0.0.1:8080");
-    server.serve(listener);
+int main(int argc, char** argv) {
+  degu::Mutex mutex;
+  std::vector<Note> notes;
+  degu::App app({.name = "notes", .data_dir = ""});
+  auto api = app.router().group("/api/v1");
+  api.use(http::timeout(500ms));  // for everything that a handler waits for
+  api.post("/notes", [&](http::Exchange& c) {
+    auto note = c.bind<Note>();  // throws all faults at once: the client gets a problem document
+    const std::lock_guard lock(mutex);
+    c.json(201, notes.emplace_back(std::move(note)));
   });
+  api.get("/notes", [&](http::Exchange& c) {
+    const std::lock_guard lock(mutex);
+    c.json(200, notes);
+  });
+  return app.run(argc, argv);  // --port, --drain, health, access log, orderly end on Ctrl-C
 }

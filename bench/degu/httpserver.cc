@@ -46,7 +46,9 @@ int main(int argc, char** argv) {
     router.get("/ping", [](degu::http::Exchange& c) { c.text(200, "pong"); });
     router.get("/api/v1/users", [](degu::http::Exchange& c) { c.json(200, kUsers); });
 
-    degu::http::Server server(std::move(router), {.max_connections = 20'000});
+    degu::http::ServerOptions options;
+    options.max_connections = 20'000;
+    degu::http::Server server(std::move(router), options);
     auto listener = degu::net::TcpListener::listen(address);
     degu::go([&server] {
       degu::net::SignalSet({SIGINT, SIGTERM}).wait();
