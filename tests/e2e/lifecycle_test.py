@@ -56,7 +56,7 @@ class Lifecycle(harness.TestCase):
     def test_a_first_start_serves_soon(self):
         shop = Shop("lifecycle")
         self.addCleanup(shop.kill)
-        self.assertLess(shop.start(), 10)
+        self.assertLess(shop.start(), 10 * harness.SLOW)
 
     def test_killed_during_the_first_start(self):
         """Half-made databases, demo user, secret and stock must not keep the next start from working."""
@@ -139,7 +139,7 @@ class Lifecycle(harness.TestCase):
         time.sleep(0.5)
         before = self.cpu_s(shop)
         time.sleep(2)
-        self.assertLess(self.cpu_s(shop) - before, 0.04)
+        self.assertLess(self.cpu_s(shop) - before, 0.04 * harness.SLOW)
 
     @staticmethod
     def cpu_s(shop):
@@ -169,7 +169,7 @@ class Lifecycle(harness.TestCase):
                     client.expect(200, "GET", "/ping")
             code, seconds = shop.terminate()
             self.assertEqual(code, 0, shop.log_tail())
-            self.assertLess(seconds, 5)
+            self.assertLess(seconds, 5 * harness.SLOW)
         finally:
             for connection in idle:
                 connection.close()
