@@ -1,5 +1,4 @@
 #include <degu/base/assert.h>
-
 #include <unistd.h>
 
 #include <atomic>

@@ -1,5 +1,4 @@
 #include <degu/base/cpu.h>
-
 #include <sched.h>
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 #include <degu/base/cpu.h>
-
+#include <degu/base/random.h>
+#include <degu/base/time.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 
@@ -7,9 +8,6 @@
 #include <cstddef>
 #include <set>
 #include <span>
-
-#include <degu/base/random.h>
-#include <degu/base/time.h>
 
 namespace degu {
 namespace {

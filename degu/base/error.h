@@ -43,7 +43,8 @@ struct ErrorDetail {
 };
 
 /// A failure: code, message, details and the exception that caused it. Immutable once thrown, so an
-/// `exception_ptr` to it may be shared between goroutines. The message may reach clients: no secrets, no stacks.
+/// `exception_ptr` to it may be shared between goroutines. The message may reach clients: no secrets, no
+/// stacks.
 class Error : public std::exception {
  public:
   Error(Code code, std::string message, std::vector<ErrorDetail> details = {});
@@ -71,7 +72,8 @@ class Error : public std::exception {
 /// Thrown by a wait whose context was cancelled.
 class Cancelled : public Error {
  public:
-  explicit Cancelled(std::string message = "context cancelled") : Error(Code::kCancelled, std::move(message)) {}
+  explicit Cancelled(std::string message = "context cancelled")
+      : Error(Code::kCancelled, std::move(message)) {}
 };
 
 /// Thrown by a wait whose context passed its deadline.

@@ -1,5 +1,4 @@
 #include <degu/base/error.h>
-
 #include <gtest/gtest.h>
 
 #include <stdexcept>

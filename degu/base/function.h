@@ -12,8 +12,9 @@ namespace degu {
 template <class Signature>
 class UniqueFunction;
 
-/// Owns any callable, move-only ones too. Callables up to 48 bytes that move without throwing live in place; larger
-/// ones cost one allocation. Calling an empty one is undefined (asserted by the caller). Not thread-safe.
+/// Owns any callable, move-only ones too. Callables up to 48 bytes that move without throwing live in place;
+/// larger ones cost one allocation. Calling an empty one is undefined (asserted by the caller). Not
+/// thread-safe.
 template <class R, class... Args>
 class UniqueFunction<R(Args...)> {
  public:
@@ -21,9 +22,9 @@ class UniqueFunction<R(Args...)> {
   UniqueFunction(std::nullptr_t) noexcept {}
 
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, UniqueFunction> &&
-             std::is_invocable_r_v<R, std::remove_cvref_t<F>&, Args...>)
-  UniqueFunction(F&& callable) {  // implicit, as std::function's
+  requires(!std::is_same_v<std::remove_cvref_t<F>, UniqueFunction> &&
+           std::is_invocable_r_v<R, std::remove_cvref_t<F>&, Args...>)
+      UniqueFunction(F&& callable) {  // implicit, as std::function's
     using Callable = std::remove_cvref_t<F>;
     if constexpr (kInPlace<Callable>) {
       ::new (static_cast<void*>(storage_)) Callable(std::forward<F>(callable));
@@ -69,8 +70,9 @@ class UniqueFunction<R(Args...)> {
   };
 
   template <class Callable>
-  static constexpr bool kInPlace = sizeof(Callable) <= kCapacity && alignof(Callable) <= alignof(std::max_align_t) &&
-                                   std::is_nothrow_move_constructible_v<Callable>;
+  static constexpr bool kInPlace =
+      sizeof(Callable) <= kCapacity &&
+      alignof(Callable) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<Callable>;
 
   template <class Callable>
   static R invoke(Callable& callable, Args&&... args) {

@@ -1,5 +1,4 @@
 #include <degu/base/function.h>
-
 #include <gtest/gtest.h>
 
 #include <array>
@@ -19,9 +18,8 @@ TEST(UniqueFunction, CallsSmallAndLargeCallables) {
 }
 
 TEST(UniqueFunction, OwnsMoveOnlyCallablesAndArguments) {
-  UniqueFunction<int(std::unique_ptr<int>)> add = [held = std::make_unique<int>(2)](std::unique_ptr<int> other) {
-    return *held + *other;
-  };
+  UniqueFunction<int(std::unique_ptr<int>)> add =
+      [held = std::make_unique<int>(2)](std::unique_ptr<int> other) { return *held + *other; };
   UniqueFunction<int(std::unique_ptr<int>)> moved = std::move(add);
   EXPECT_FALSE(add);
   EXPECT_EQ(moved(std::make_unique<int>(3)), 5);

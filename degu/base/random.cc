@@ -1,10 +1,8 @@
+#include <degu/base/assert.h>
 #include <degu/base/random.h>
-
 #include <sys/random.h>
 
 #include <cerrno>
-
-#include <degu/base/assert.h>
 
 namespace degu {
 namespace {
@@ -17,7 +15,8 @@ uint64_t kernel_seed() noexcept {
 
 }  // namespace
 
-// noinline: a goroutine may migrate between two calls, so the address of the thread's generator must not be kept.
+// noinline: a goroutine may migrate between two calls, so the address of the thread's generator must not be
+// kept.
 [[gnu::noinline]] uint64_t random_u64() noexcept {
   thread_local Random generator(kernel_seed());
   return generator.next();

@@ -7,7 +7,8 @@
 
 namespace degu {
 
-/// wyrand (Wang Yi, public domain): one multiplication a number, 2^64 period. Not for secrets. Not thread-safe.
+/// wyrand (Wang Yi, public domain): one multiplication a number, 2^64 period. Not for secrets. Not
+/// thread-safe.
 class Random {
  public:
   explicit constexpr Random(uint64_t seed) noexcept : state_(seed) {}

@@ -9,8 +9,8 @@
 
 namespace degu {
 
-/// Base of objects owned by `Ref<T>`: `class Node : public RefCounted<Node>`. The count starts at zero; the first Ref
-/// makes it one. Thread-safe. T needs an accessible destructor (virtual when T is a base).
+/// Base of objects owned by `Ref<T>`: `class Node : public RefCounted<Node>`. The count starts at zero; the
+/// first Ref makes it one. Thread-safe. T needs an accessible destructor (virtual when T is a base).
 template <class T>
 class RefCounted {
  public:
@@ -45,8 +45,8 @@ class Ref {
   Ref(const Ref& other) noexcept : Ref(other.object_) {}
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   template <class U>
-    requires(!std::is_same_v<U, T> && std::is_convertible_v<U*, T*>)
-  Ref(Ref<U> other) noexcept : object_(other.release()) {}
+  requires(!std::is_same_v<U, T> && std::is_convertible_v<U*, T*>) Ref(Ref<U> other)
+  noexcept : object_(other.release()) {}
   Ref& operator=(Ref other) noexcept {
     std::swap(object_, other.object_);
     return *this;

@@ -1,5 +1,4 @@
 #include <degu/base/ref.h>
-
 #include <gtest/gtest.h>
 
 namespace degu {

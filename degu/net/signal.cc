@@ -1,5 +1,6 @@
+#include <degu/base/assert.h>
 #include <degu/net/signal.h>
-
+#include <degu/rt/park.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -8,9 +9,6 @@
 #include <atomic>
 #include <bit>
 #include <cerrno>
-
-#include <degu/base/assert.h>
-#include <degu/rt/park.h>
 
 namespace degu::net {
 namespace {
@@ -25,14 +23,14 @@ void on_signal(int signal) {
   const int saved = errno;
   pending.fetch_or(1ULL << signal, std::memory_order_release);
   const unsigned long long one = 1;
-  [[maybe_unused]] const ssize_t n = ::write(event_fds[static_cast<std::size_t>(signal)].load(), &one, sizeof one);
+  [[maybe_unused]] const ssize_t n =
+      ::write(event_fds[static_cast<std::size_t>(signal)].load(), &one, sizeof one);
   errno = saved;
 }
 
 }  // namespace
 
-SignalSet::SignalSet(std::initializer_list<int> signals)
-    : events_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+SignalSet::SignalSet(std::initializer_list<int> signals) : events_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   for (const int signal : signals) {
     DEGU_CHECK(signal > 0 && signal < kMaxSignal, "signal {} cannot be waited for", signal);
     event_fds[static_cast<std::size_t>(signal)].store(events_.fd());

@@ -1,5 +1,5 @@
+#include <degu/base/error.h>
 #include <degu/net/socket.h>
-
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -9,8 +9,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-
-#include <degu/base/error.h>
 
 namespace degu::net {
 namespace {
@@ -77,10 +75,14 @@ Socket& Socket::operator=(Socket&& other) noexcept {
 int Socket::wait(rt::Direction direction, TimePoint deadline) noexcept {
   if (desc_ == nullptr) return EBADF;
   switch (rt::poll_wait(desc_, direction, deadline)) {
-    case rt::PollResult::kReady: return 0;
-    case rt::PollResult::kTimeout: return ETIMEDOUT;
-    case rt::PollResult::kCancelled: return ECANCELED;
-    case rt::PollResult::kClosed: return EBADF;
+    case rt::PollResult::kReady:
+      return 0;
+    case rt::PollResult::kTimeout:
+      return ETIMEDOUT;
+    case rt::PollResult::kCancelled:
+      return ECANCELED;
+    case rt::PollResult::kClosed:
+      return EBADF;
   }
   return EBADF;
 }
@@ -88,14 +90,16 @@ int Socket::wait(rt::Direction direction, TimePoint deadline) noexcept {
 IoResult Socket::read(std::span<char> into, TimePoint deadline) noexcept {
   if (fd_ < 0) return {0, EBADF};
   while (true) {
-    // After a short read the buffer of the kernel is empty, and new bytes make a new edge: asking would only say EAGAIN.
+    // After a short read the buffer of the kernel is empty, and new bytes make a new edge: asking would only
+    // say EAGAIN.
     if (drained_) {
       if (const int error = wait(rt::Direction::kRead, deadline); error != 0) return {0, error};
       drained_ = false;
     }
     const ssize_t n = recv_raw(fd_, into);
     if (n >= 0) {
-      // The end of the stream is not a new edge when it came together with the last bytes, so do not wait for one.
+      // The end of the stream is not a new edge when it came together with the last bytes, so do not wait for
+      // one.
       drained_ = n > 0 && static_cast<std::size_t>(n) < into.size() && !rt::poll_hangup(desc_);
       return {static_cast<std::size_t>(n), 0};
     }

@@ -1,32 +1,37 @@
-// IoResult and Socket: one non-blocking descriptor registered with the poller; the base of streams and listeners.
+// IoResult and Socket: one non-blocking descriptor registered with the poller; the base of streams and
+// listeners.
 #pragma once
+
+#include <degu/base/time.h>
+#include <degu/rt/netpoll.h>
 
 #include <cstddef>
 #include <span>
 #include <utility>
 
-#include <degu/base/time.h>
-#include <degu/rt/netpoll.h>
-
 struct iovec;
 
 namespace degu::net {
 
-/// Outcome of a transfer: an expected event is a value. `error` is an errno: ETIMEDOUT for a deadline, ECANCELED when the context ended, EBADF
-/// after close(). bytes == 0 and error == 0 on a read is the end of the stream.
+/// Outcome of a transfer: an expected event is a value. `error` is an errno: ETIMEDOUT for a deadline,
+/// ECANCELED when the context ended, EBADF after close(). bytes == 0 and error == 0 on a read is the end of
+/// the stream.
 struct IoResult {
   std::size_t bytes = 0;
   int error = 0;
 };
 
-/// Owns a socket. Movable. One goroutine may read while another writes; close() and interrupt() may come from any.
+/// Owns a socket. Movable. One goroutine may read while another writes; close() and interrupt() may come from
+/// any.
 class Socket {
  public:
   Socket() noexcept = default;
   /// Takes over a non-blocking descriptor. Throws Error(kResourceExhausted) when the poller refuses it.
   explicit Socket(int fd);
   Socket(Socket&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), desc_(std::exchange(other.desc_, nullptr)), drained_(other.drained_) {}
+      : fd_(std::exchange(other.fd_, -1)),
+        desc_(std::exchange(other.desc_, nullptr)),
+        drained_(other.drained_) {}
   Socket& operator=(Socket&& other) noexcept;
   ~Socket() { close(); }
 

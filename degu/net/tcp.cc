@@ -1,6 +1,8 @@
-#include <degu/net/tcp.h>
-
 #include <arpa/inet.h>
+#include <degu/base/error.h>
+#include <degu/net/tcp.h>
+#include <degu/rt/park.h>
+#include <degu/rt/run.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -14,10 +16,6 @@
 #include <cstring>
 #include <memory>
 #include <vector>
-
-#include <degu/base/error.h>
-#include <degu/rt/park.h>
-#include <degu/rt/run.h>
 
 namespace degu::net {
 namespace {
@@ -49,7 +47,8 @@ std::vector<Address> resolve_now(const HostPort& target, bool passive) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0);
   addrinfo* found = nullptr;
-  const int rc = ::getaddrinfo(target.host.empty() ? nullptr : target.host.c_str(), target.port.c_str(), &hints, &found);
+  const int rc =
+      ::getaddrinfo(target.host.empty() ? nullptr : target.host.c_str(), target.port.c_str(), &hints, &found);
   if (rc != 0) {
     throw Error(passive ? Code::kInvalidArgument : Code::kUnavailable,
                 fmt::format("cannot resolve {}:{}: {}", target.host, target.port, ::gai_strerror(rc)));
@@ -132,10 +131,14 @@ std::string to_text(const Address& address) {
 
 Code listen_error_code(int error) noexcept {
   switch (error) {
-    case EADDRINUSE: return Code::kAlreadyExists;
-    case EACCES: return Code::kPermissionDenied;
-    case EADDRNOTAVAIL: return Code::kInvalidArgument;
-    default: return Code::kUnavailable;
+    case EADDRINUSE:
+      return Code::kAlreadyExists;
+    case EACCES:
+      return Code::kPermissionDenied;
+    case EADDRNOTAVAIL:
+      return Code::kInvalidArgument;
+    default:
+      return Code::kUnavailable;
   }
 }
 
@@ -169,7 +172,8 @@ void TcpStream::shutdown_write() noexcept { ::shutdown(socket_.fd(), SHUT_WR); }
 std::string TcpStream::peer() const {
   Address address;
   address.size = sizeof address.storage;
-  if (::getpeername(socket_.fd(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) return {};
+  if (::getpeername(socket_.fd(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0)
+    return {};
   return to_text(address);
 }
 
@@ -189,7 +193,8 @@ TcpListener TcpListener::listen(std::string_view host_port, const ListenOptions&
     }
     ::close(fd);
   }
-  throw Error(listen_error_code(error), fmt::format("cannot listen on {}: {}", host_port, std::strerror(error)));
+  throw Error(listen_error_code(error),
+              fmt::format("cannot listen on {}: {}", host_port, std::strerror(error)));
 }
 
 TcpStream TcpListener::accept() {
@@ -201,7 +206,8 @@ TcpStream TcpListener::accept() {
     }
     if (fd == -EINTR || fd == -ECONNABORTED || fd == -EPROTO) continue;
     if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
-      throw Error(Code::kResourceExhausted, fmt::format("cannot accept a connection: {}", std::strerror(-fd)));
+      throw Error(Code::kResourceExhausted,
+                  fmt::format("cannot accept a connection: {}", std::strerror(-fd)));
     }
     const int error = fd == -EAGAIN || fd == -EWOULDBLOCK ? socket_.wait(rt::Direction::kRead, kNever) : -fd;
     if (error == ECANCELED) rt::throw_interrupted();
@@ -212,14 +218,16 @@ TcpStream TcpListener::accept() {
 std::string TcpListener::address() const {
   Address address;
   address.size = sizeof address.storage;
-  if (::getsockname(socket_.fd(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) return {};
+  if (::getsockname(socket_.fd(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0)
+    return {};
   return to_text(address);
 }
 
 uint16_t TcpListener::port() const {
   Address address;
   address.size = sizeof address.storage;
-  if (::getsockname(socket_.fd(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) return 0;
+  if (::getsockname(socket_.fd(), reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0)
+    return 0;
   if (address.storage.ss_family == AF_INET6) {
     return ntohs(reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_port);
   }

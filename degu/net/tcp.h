@@ -1,17 +1,18 @@
 // TcpStream and TcpListener: TCP over goroutines. Every wait parks the goroutine and observes its context.
 #pragma once
 
+#include <degu/net/socket.h>
+
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include <degu/net/socket.h>
-
 namespace degu::net {
 
-/// A connection. Movable. One reader and one writer goroutine at a time; close() only when neither is inside a call, interrupt() at any time.
+/// A connection. Movable. One reader and one writer goroutine at a time; close() only when neither is inside
+/// a call, interrupt() at any time.
 class TcpStream {
  public:
   TcpStream() noexcept = default;
@@ -23,8 +24,11 @@ class TcpStream {
   /// Error(kUnavailable) with the reason, Cancelled, DeadlineExceeded. TCP_NODELAY is set.
   static TcpStream connect(std::string_view host_port);
 
-  /// Waits for at least one byte and returns what is there, at most into.size(). Throws nothing: see IoResult.
-  IoResult read(std::span<char> into, TimePoint deadline = kNever) noexcept { return socket_.read(into, deadline); }
+  /// Waits for at least one byte and returns what is there, at most into.size(). Throws nothing: see
+  /// IoResult.
+  IoResult read(std::span<char> into, TimePoint deadline = kNever) noexcept {
+    return socket_.read(into, deadline);
+  }
   /// Sends all of it, or fails.
   IoResult write(std::span<const char> bytes, TimePoint deadline = kNever) noexcept;
   /// Sends all parts in order with as few system calls as possible, or fails.
@@ -57,12 +61,13 @@ class TcpListener {
  public:
   TcpListener() noexcept = default;
 
-  /// Binds and listens on "host:port"; an empty host is every address, port 0 is any free port. Throws Error: kAlreadyExists when the
-  /// port is taken, kPermissionDenied, kInvalidArgument for a bad address.
+  /// Binds and listens on "host:port"; an empty host is every address, port 0 is any free port. Throws Error:
+  /// kAlreadyExists when the port is taken, kPermissionDenied, kInvalidArgument for a bad address.
   static TcpListener listen(std::string_view host_port, const ListenOptions& options = {});
 
-  /// The next connection (TCP_NODELAY set). Throws Cancelled or DeadlineExceeded by the context, Error(kCancelled) after interrupt(),
-  /// Error(kResourceExhausted) when the process has no descriptor left (the connection stays queued).
+  /// The next connection (TCP_NODELAY set). Throws Cancelled or DeadlineExceeded by the context,
+  /// Error(kCancelled) after interrupt(), Error(kResourceExhausted) when the process has no descriptor left
+  /// (the connection stays queued).
   TcpStream accept();
 
   /// Makes accept() throw Error(kCancelled), now and later. From any goroutine while the listener lives.

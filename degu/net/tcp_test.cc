@@ -1,5 +1,9 @@
+#include <degu/base/error.h>
+#include <degu/net/signal.h>
 #include <degu/net/tcp.h>
-
+#include <degu/rt/cancel.h>
+#include <degu/rt/run.h>
+#include <degu/rt/testing/all_shapes.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/uio.h>
@@ -10,12 +14,6 @@
 #include <numeric>
 #include <string>
 #include <vector>
-
-#include <degu/base/error.h>
-#include <degu/net/signal.h>
-#include <degu/rt/cancel.h>
-#include <degu/rt/run.h>
-#include <degu/rt/testing/all_shapes.h>
 
 namespace degu::net {
 namespace {

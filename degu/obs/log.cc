@@ -1,5 +1,4 @@
 #include <degu/obs/log.h>
-
 #include <fmt/format.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,7 +17,9 @@ std::atomic<Level> current_level{Level::kInfo};
 std::size_t sequence_length(std::string_view text, std::size_t i) noexcept {
   const auto at = [&](std::size_t k) { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0U; };
   const unsigned lead = at(i);
-  const auto tail = [&](std::size_t k, unsigned low = 0x80, unsigned high = 0xbf) { return at(k) >= low && at(k) <= high; };
+  const auto tail = [&](std::size_t k, unsigned low = 0x80, unsigned high = 0xbf) {
+    return at(k) >= low && at(k) <= high;
+  };
   if (lead < 0x80) return 1;
   if (lead >= 0xc2 && lead <= 0xdf) return tail(i + 1) ? 2 : 0;
   if (lead >= 0xe0 && lead <= 0xef) {
@@ -39,20 +40,33 @@ bool hides_text(std::string_view sequence) noexcept {
   if (sequence.size() != 3 || sequence[0] != '\xe2') return false;
   const auto second = static_cast<unsigned char>(sequence[1]);
   const auto third = static_cast<unsigned char>(sequence[2]);
-  return (second == 0x80 && third >= 0xa8 && third <= 0xae) || (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+  return (second == 0x80 && third >= 0xa8 && third <= 0xae) ||
+         (second == 0x81 && third >= 0xa6 && third <= 0xa9);
 }
 
 void append_ascii(std::string& out, char c) {
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-    fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}",
+                   static_cast<unsigned>(static_cast<unsigned char>(c)));
   } else {
     out += c;
   }
@@ -80,7 +94,8 @@ void write_stderr(Level level, std::string_view message, std::span<const LogFiel
   ::gmtime_r(&wall.tv_sec, &utc);
   std::string line;
   line.reserve(256);
-  fmt::format_to(std::back_inserter(line), R"({{"time":"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z","level":"{}","msg":)",
+  fmt::format_to(std::back_inserter(line),
+                 R"({{"time":"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z","level":"{}","msg":)",
                  utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
                  wall.tv_nsec / 1'000'000, to_string(level));
   append_json_string(line, message);
@@ -99,10 +114,14 @@ void write_stderr(Level level, std::string_view message, std::span<const LogFiel
 
 std::string_view to_string(Level level) noexcept {
   switch (level) {
-    case Level::kDebug: return "debug";
-    case Level::kInfo: return "info";
-    case Level::kWarn: return "warn";
-    case Level::kError: return "error";
+    case Level::kDebug:
+      return "debug";
+    case Level::kInfo:
+      return "info";
+    case Level::kWarn:
+      return "warn";
+    case Level::kError:
+      return "error";
   }
   return "info";
 }

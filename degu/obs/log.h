@@ -25,8 +25,7 @@ struct LogField {
   LogField(std::string_view k, bool v) : key(k), value(v) {}
   LogField(std::string_view k, double v) : key(k), value(v) {}
   template <class T>
-    requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  LogField(std::string_view k, T v) : key(k) {
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) LogField(std::string_view k, T v) : key(k) {
     if constexpr (std::is_signed_v<T>) {
       value = static_cast<int64_t>(v);
     } else {
@@ -45,16 +44,16 @@ class LogSink {
   virtual void write(Level level, std::string_view message, std::span<const LogField> fields) noexcept = 0;
 };
 
-/// Replaces the sink; null restores the default (one JSON line a record on stderr, one write(2) each). The sink must
-/// outlive all logging. Thread-safe.
+/// Replaces the sink; null restores the default (one JSON line a record on stderr, one write(2) each). The
+/// sink must outlive all logging. Thread-safe.
 void set_log_sink(LogSink* sink) noexcept;
 
 /// Records below the level are dropped before they are formatted. Default kInfo. Thread-safe.
 void set_log_level(Level level) noexcept;
 bool log_enabled(Level level) noexcept;
 
-/// Emits one record. Control and bidirectional characters are escaped, so a record stays one line. May block for as
-/// long as stderr does. Never throws: a record that cannot be formatted is dropped.
+/// Emits one record. Control and bidirectional characters are escaped, so a record stays one line. May block
+/// for as long as stderr does. Never throws: a record that cannot be formatted is dropped.
 void log(Level level, std::string_view message, std::initializer_list<LogField> fields = {}) noexcept;
 
 /// Appends `text` to `out` as a JSON string with quotes; invalid UTF-8 becomes U+FFFD.

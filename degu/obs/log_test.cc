@@ -1,5 +1,4 @@
 #include <degu/obs/log.h>
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -24,20 +23,23 @@ TEST(AppendJsonString, EscapesWhatCouldBreakTheLine) {
 TEST(AppendJsonString, KeepsUtf8AndReplacesWhatIsNot) {
   EXPECT_EQ(quoted("grün 日本 😀"), "\"grün 日本 😀\"");
   EXPECT_EQ(quoted("\xff"), "\"\xef\xbf\xbd\"");
-  EXPECT_EQ(quoted("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");          // overlong
+  EXPECT_EQ(quoted("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");      // overlong
   EXPECT_EQ(quoted("\xed\xa0\x80").find("\xed"), std::string::npos);  // a surrogate
-  EXPECT_EQ(quoted("\xe2\x82"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");          // cut short
+  EXPECT_EQ(quoted("\xe2\x82"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");      // cut short
 }
 
 TEST(AppendJsonString, EscapesBidirectionalControls) {
-  EXPECT_EQ(quoted("a\xe2\x80\xae" "b"), R"("a\u202eb")");
+  EXPECT_EQ(quoted("a\xe2\x80\xae"
+                   "b"),
+            R"("a\u202eb")");
   EXPECT_EQ(quoted("\xe2\x81\xa6"), R"("\u2066")");
 }
 
 struct Recorder : LogSink {
   std::vector<std::string> lines;
   void write(Level level, std::string_view message, std::span<const LogField> fields) noexcept override {
-    lines.push_back(std::string(to_string(level)) + " " + std::string(message) + " " + std::to_string(fields.size()));
+    lines.push_back(std::string(to_string(level)) + " " + std::string(message) + " " +
+                    std::to_string(fields.size()));
   }
 };
 
@@ -58,7 +60,8 @@ TEST(Log, DefaultSinkWritesOneJsonLine) {
   log(Level::kError, "two\nlines", {{"user", "al\"ice"}, {"count", uint64_t{7}}, {"bad", 0.0 / 0.0}});
   const std::string line = testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1);
-  EXPECT_NE(line.find(R"("level":"error","msg":"two\nlines","user":"al\"ice","count":7,"bad":null})"), std::string::npos)
+  EXPECT_NE(line.find(R"("level":"error","msg":"two\nlines","user":"al\"ice","count":7,"bad":null})"),
+            std::string::npos)
       << line;
 }
 

@@ -1,16 +1,33 @@
 #include <degu/obs/metric.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <bit>
-#include <mutex>
 #include <utility>
 
 namespace degu {
 namespace {
 
 struct Registry {
-  std::mutex lock;  // not the runtime's: this layer lies below it, and holds it for a few instructions
+  std::atomic_flag held;  // this layer lies below the runtime and its locks; held for a few instructions
   Metric* first = nullptr;
+};
+
+class Hold {
+ public:
+  explicit Hold(Registry& registry) noexcept : registry_(registry) {
+    while (registry_.held.test_and_set(std::memory_order_acquire))
+      registry_.held.wait(true, std::memory_order_relaxed);
+  }
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+  ~Hold() {
+    registry_.held.clear(std::memory_order_release);
+    registry_.held.notify_one();
+  }
+
+ private:
+  Registry& registry_;
 };
 
 Registry& registry() noexcept {
@@ -22,11 +39,8 @@ Registry& registry() noexcept {
 
 namespace obs_internal {
 
-// noinline: the thread may be another one at the next call.
-[[gnu::noinline]] std::size_t shard_index() noexcept {
-  static std::atomic<std::size_t> next{0};
-  thread_local const std::size_t mine = next.fetch_add(1, std::memory_order_relaxed) % kShards;
-  return mine;
+std::size_t shard_index() noexcept {
+  return static_cast<std::size_t>(std::max(0, ::sched_getcpu())) % kShards;
 }
 
 }  // namespace obs_internal
@@ -34,7 +48,7 @@ namespace obs_internal {
 Metric::Metric(std::string name, std::string help, std::string labels)
     : name_(std::move(name)), help_(std::move(help)), labels_(std::move(labels)) {
   Registry& r = registry();
-  const std::lock_guard guard(r.lock);
+  const Hold hold(r);
   next_ = r.first;
   prev_ = &r.first;
   if (next_ != nullptr) next_->prev_ = &next_;
@@ -42,7 +56,7 @@ Metric::Metric(std::string name, std::string help, std::string labels)
 }
 
 Metric::~Metric() {
-  const std::lock_guard guard(registry().lock);
+  const Hold hold(registry());
   *prev_ = next_;
   if (next_ != nullptr) next_->prev_ = prev_;
 }
@@ -55,7 +69,8 @@ uint64_t Counter::value() const noexcept {
 
 void Counter::accept(MetricVisitor& visitor) const { visitor.visit(*this); }
 
-// Values below 4 have a bucket each; from there on the top three bits choose: the exponent and two bits of mantissa.
+// Values below 4 have a bucket each; from there on the top three bits choose: the exponent and two bits of
+// mantissa.
 std::size_t Histogram::bucket_of(uint64_t value) noexcept {
   if (value < 4) return static_cast<std::size_t>(value);
   const auto exponent = static_cast<std::size_t>(std::bit_width(value)) - 1;
@@ -92,8 +107,9 @@ uint64_t Histogram::quantile(double q) const noexcept {
 void Histogram::accept(MetricVisitor& visitor) const { visitor.visit(*this); }
 
 void visit_metrics(MetricVisitor& visitor) {
-  const std::lock_guard guard(registry().lock);
-  for (const Metric* metric = registry().first; metric != nullptr; metric = metric->next_) metric->accept(visitor);
+  const Hold hold(registry());
+  for (const Metric* metric = registry().first; metric != nullptr; metric = metric->next_)
+    metric->accept(visitor);
 }
 
 }  // namespace degu

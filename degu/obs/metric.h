@@ -1,4 +1,5 @@
-// Counter and Histogram: numbers that code reports and an exporter reads. Writing is wait-free; the registry is only for reading.
+// Counter and Histogram: numbers that code reports and an exporter reads. Writing is wait-free; the registry
+// is only for reading.
 #pragma once
 
 #include <array>
@@ -14,13 +15,14 @@ inline constexpr std::size_t kShards = 8;
 struct alignas(64) Shard {
   std::atomic<uint64_t> value{0};
 };
-/// A shard for the calling thread; stable enough to avoid sharing a cache line, free to be wrong.
+/// A shard for the processor that runs the caller: threads rarely share a cache line, and may.
 std::size_t shard_index() noexcept;
 }  // namespace obs_internal
 
 class MetricVisitor;
 
-/// Base of the metrics: registers itself for visit_metrics() while it lives. Create metrics at namespace scope or as members.
+/// Base of the metrics: registers itself for visit_metrics() while it lives. Create metrics at namespace
+/// scope or as members.
 class Metric {
  public:
   /// `name` as Prometheus has it (snake_case, unit last), `labels` either empty or `key="value",...`.
@@ -39,7 +41,7 @@ class Metric {
   std::string name_;
   std::string help_;
   std::string labels_;
-  Metric* next_ = nullptr;   // guarded by the registry
+  Metric* next_ = nullptr;  // guarded by the registry
   Metric** prev_ = nullptr;
 };
 
@@ -58,8 +60,8 @@ class Counter final : public Metric {
   std::array<obs_internal::Shard, obs_internal::kShards> shards_;
 };
 
-/// Counts of values by size: four buckets a power of two, so a quantile is off by at most 12.5 %. Any unsigned value, e.g.
-/// nanoseconds. Thread-safe.
+/// Counts of values by size: four buckets a power of two, so a quantile is off by at most 12.5 %. Any
+/// unsigned value, e.g. nanoseconds. Thread-safe.
 class Histogram final : public Metric {
  public:
   static constexpr std::size_t kBuckets = 4 * 62;
@@ -74,7 +76,9 @@ class Histogram final : public Metric {
   uint64_t sum() const noexcept { return sum_.load(std::memory_order_relaxed); }
   /// Upper bound of the bucket that holds quantile q in [0, 1]; 0 when empty.
   uint64_t quantile(double q) const noexcept;
-  uint64_t bucket_count(std::size_t bucket) const noexcept { return buckets_[bucket].load(std::memory_order_relaxed); }
+  uint64_t bucket_count(std::size_t bucket) const noexcept {
+    return buckets_[bucket].load(std::memory_order_relaxed);
+  }
   void accept(MetricVisitor& visitor) const override;
 
   static std::size_t bucket_of(uint64_t value) noexcept;
@@ -93,7 +97,8 @@ class MetricVisitor {
   virtual void visit(const Histogram& histogram) = 0;
 };
 
-/// Shows every living metric to the visitor, in no order. No metric may be created or destroyed inside. Thread-safe.
+/// Shows every living metric to the visitor, in no order. No metric may be created or destroyed inside.
+/// Thread-safe.
 void visit_metrics(MetricVisitor& visitor);
 
 }  // namespace degu

@@ -1,5 +1,4 @@
 #include <degu/obs/metric.h>
-
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,10 +1,10 @@
-// The tree of cancel nodes. A node is linked to its parent and its deadline timer runs only from the moment somebody waits on it (arm); until then
-// cancelled() looks upwards. Ending a node ends its children after its own lock was released, so no two node locks nest.
+// The tree of cancel nodes. A node is linked to its parent and its deadline timer runs only from the moment
+// somebody waits on it (arm); until then cancelled() looks upwards. Ending a node ends its children after its
+// own lock was released, so no two node locks nest.
 #include <degu/rt/cancel.h>
+#include <degu/rt/race_point.h>
 
 #include <utility>
-
-#include <degu/rt/race_point.h>
 
 namespace degu::rt {
 
@@ -39,7 +39,8 @@ bool CancelNode::cancel(Code code, std::shared_ptr<const Error> cause) noexcept 
     return false;
   }
   cause_ = std::move(cause);
-  code_.store(code, std::memory_order_seq_cst);  // pairs with begin_wait(): arm the wait, then look at the code
+  code_.store(code,
+              std::memory_order_seq_cst);  // pairs with begin_wait(): arm the wait, then look at the code
   DEGU_RACE_POINT();
   while (CancelWaiter* waiter = waiters_) {
     waiters_ = waiter->next;
@@ -104,8 +105,9 @@ std::shared_ptr<const Error> CancelNode::cause() noexcept {
 void CancelNode::arm() noexcept {
   if (armed_.load(std::memory_order_acquire) || armed_.exchange(true, std::memory_order_acq_rel)) return;
   if (parent_) parent_->add_child(this);
-  if (deadline_ == kNever || (parent_ && parent_->deadline_ == deadline_)) return;  // the parent's timer serves both
-  ref();  // held by the armed timer
+  if (deadline_ == kNever || (parent_ && parent_->deadline_ == deadline_))
+    return;  // the parent's timer serves both
+  ref();     // held by the armed timer
   if (!timer_start(timer_, deadline_, std::chrono::nanoseconds(0), &on_deadline, this, 0)) unref();
 }
 

@@ -1,10 +1,6 @@
-// CancelNode: the part of a context that ends: a flag, a deadline, and who is to be told. Contexts are built on it.
+// CancelNode: the part of a context that ends: a flag, a deadline, and who is to be told. Contexts are built
+// on it.
 #pragma once
-
-#include <atomic>
-#include <cstdint>
-#include <exception>
-#include <memory>
 
 #include <degu/base/error.h>
 #include <degu/base/ref.h>
@@ -12,24 +8,31 @@
 #include <degu/rt/lock.h>
 #include <degu/rt/timer.h>
 
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+
 namespace degu::rt {
 
-/// Someone to tell when a node ends. `on_cancel` is called once, under the node's lock: it must not block nor call back into the node; it may
-/// claim, wake and spawn. Lives until it was called or remove() returned.
+/// Someone to tell when a node ends. `on_cancel` is called once, under the node's lock: it must not block nor
+/// call back into the node; it may claim, wake and spawn. Lives until it was called or remove() returned.
 struct CancelWaiter {
   void (*on_cancel)(CancelWaiter* self) = nullptr;
   CancelWaiter* next = nullptr;
   CancelWaiter** prev = nullptr;  // null: not in a list
 };
 
-/// A node of the tree of contexts. Ends once, by cancel(), by its parent's end or by its deadline. Thread-safe.
-/// Nothing is linked to the parent and no timer runs until someone waits, so a scope that never blocks costs one allocation.
+/// A node of the tree of contexts. Ends once, by cancel(), by its parent's end or by its deadline.
+/// Thread-safe. Nothing is linked to the parent and no timer runs until someone waits, so a scope that never
+/// blocks costs one allocation.
 class CancelNode {
  public:
   /// The deadline is the earlier of `deadline` and the parent's. `parent` may be null.
   static Ref<CancelNode> make(CancelNode* parent, TimePoint deadline = kNever);
 
-  /// Ends the node and all below it; false if it had ended. The first cause sticks; null gives the code's own error.
+  /// Ends the node and all below it; false if it had ended. The first cause sticks; null gives the code's own
+  /// error.
   bool cancel(Code code, std::shared_ptr<const Error> cause = nullptr) noexcept;
 
   /// Has it ended? Looks at the ancestors and the clock while nobody waits on this node.
@@ -46,7 +49,8 @@ class CancelNode {
 
   /// Registers. False: the node has ended, and on_cancel was called before this returned.
   bool add(CancelWaiter* waiter) noexcept;
-  /// Unregisters. True: on_cancel was not and will not be called. False: it has been called, and has returned.
+  /// Unregisters. True: on_cancel was not and will not be called. False: it has been called, and has
+  /// returned.
   bool remove(CancelWaiter* waiter) noexcept;
 
   void ref() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
@@ -77,7 +81,8 @@ class CancelNode {
   Timer timer_;
 };
 
-/// What a goroutine carries as its current context; degu::Context derives its node from it. Null node: never ends.
+/// What a goroutine carries as its current context; degu::Context derives its node from it. Null node: never
+/// ends.
 class ContextBase : public RefCounted<ContextBase> {
  public:
   explicit ContextBase(Ref<CancelNode> node) noexcept : node_(static_cast<Ref<CancelNode>&&>(node)) {}

@@ -1,7 +1,9 @@
-// Stacks by frame pointers: everything is compiled with -fno-omit-frame-pointer, so a parked goroutine's stack can be walked from its saved
-// stack pointer without any cost beforehand. Frames outside the goroutine's stack end the walk.
+// Stacks by frame pointers: everything is compiled with -fno-omit-frame-pointer, so a parked goroutine's
+// stack can be walked from its saved stack pointer without any cost beforehand. Frames outside the
+// goroutine's stack end the walk.
+#include <cxxabi.h>
 #include <degu/rt/dump.h>
-
+#include <degu/rt/internal/sched.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <ucontext.h>
@@ -10,10 +12,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <vector>
-
-#include <cxxabi.h>
-
-#include <degu/rt/internal/sched.h>
 
 namespace degu::rt {
 namespace {
@@ -33,8 +31,8 @@ void append_frame(std::string& out, uintptr_t pc) {
   }
   int status = 0;
   char* name = abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &status);
-  fmt::format_to(std::back_inserter(out), "    {}  {}+{:#x}\n", status == 0 ? name : info.dli_sname, info.dli_fname,
-                 offset);
+  fmt::format_to(std::back_inserter(out), "    {}  {}+{:#x}\n", status == 0 ? name : info.dli_sname,
+                 info.dli_fname, offset);
   std::free(name);
 }
 
@@ -61,16 +59,22 @@ void append_walk(std::string& out, uintptr_t pc, uintptr_t fp, uintptr_t low, ui
 
 std::string_view to_string(Status status) noexcept {
   switch (status) {
-    case Status::kFree: return "free";
-    case Status::kRunnable: return "runnable";
-    case Status::kRunning: return "running";
-    case Status::kWaiting: return "waiting";
-    case Status::kBlocking: return "blocking call";
+    case Status::kFree:
+      return "free";
+    case Status::kRunnable:
+      return "runnable";
+    case Status::kRunning:
+      return "running";
+    case Status::kWaiting:
+      return "waiting";
+    case Status::kBlocking:
+      return "blocking call";
   }
   return "";
 }
 
-[[gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] void append_parked_stack(std::string& out, const G& g) {
+[[gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] void append_parked_stack(std::string& out,
+                                                                                     const G& g) {
   const auto* sp = static_cast<const uintptr_t*>(g.sp);
   if (sp == nullptr || !g.stack.contains(sp) || !g.stack.contains(sp + kSwitchWords - 1)) return;
   append_walk(out, sp[kSavedReturnWord] - 1, sp[kSavedFrameWord], reinterpret_cast<uintptr_t>(g.stack.low),
@@ -79,8 +83,9 @@ std::string_view to_string(Status status) noexcept {
 
 void append_header(std::string& out, const G& g) {
   const Status status = g.status.load(std::memory_order_relaxed);
-  fmt::format_to(std::back_inserter(out), "goroutine {}{}{} [{}", g.id, g.name.empty() ? "" : " ", g.name,
-                 status == Status::kWaiting ? to_string(g.reason.load(std::memory_order_relaxed)) : to_string(status));
+  fmt::format_to(
+      std::back_inserter(out), "goroutine {}{}{} [{}", g.id, g.name.empty() ? "" : " ", g.name,
+      status == Status::kWaiting ? to_string(g.reason.load(std::memory_order_relaxed)) : to_string(status));
   if (status == Status::kWaiting) {
     const int64_t since = g.wait_since_ns.load(std::memory_order_relaxed);
     if (const void* object = g.wait_object.load(std::memory_order_relaxed); object != nullptr) {

@@ -1,5 +1,10 @@
-// What ends the process: a stack overflow (the guard below a stack was hit), an exception nobody caught, a failed check. Each prints the
-// goroutine first. Signal handlers run on a stack of the thread's own, as the goroutine's is used up.
+// What ends the process: a stack overflow (the guard below a stack was hit), an exception nobody caught, a
+// failed check. Each prints the goroutine first. Signal handlers run on a stack of the thread's own, as the
+// goroutine's is used up.
+#include <cxxabi.h>
+#include <degu/base/assert.h>
+#include <degu/rt/dump.h>
+#include <degu/rt/internal/sched.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -9,12 +14,6 @@
 #include <exception>
 #include <mutex>
 #include <typeinfo>
-
-#include <cxxabi.h>
-
-#include <degu/base/assert.h>
-#include <degu/rt/dump.h>
-#include <degu/rt/internal/sched.h>
 
 namespace degu::rt {
 namespace {
@@ -102,7 +101,8 @@ void install_failure_reports() noexcept {
 
 void enter_signal_stack() noexcept {
   stack_t stack{};
-  stack.ss_sp = ::mmap(nullptr, kSignalStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  stack.ss_sp =
+      ::mmap(nullptr, kSignalStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (stack.ss_sp == MAP_FAILED) return;
   stack.ss_size = kSignalStackBytes;
   ::sigaltstack(&stack, nullptr);

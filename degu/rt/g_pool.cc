@@ -1,11 +1,12 @@
-// Goroutine records: made in chunks, never freed, kept free per P and in a common pool. A record gets its stack when it first runs.
+// Goroutine records: made in chunks, never freed, kept free per P and in a common pool. A record gets its
+// stack when it first runs.
+#include <degu/base/assert.h>
+#include <degu/rt/internal/sched.h>
+
 #include <algorithm>
 #include <new>
 #include <utility>
 #include <vector>
-
-#include <degu/base/assert.h>
-#include <degu/rt/internal/sched.h>
 
 namespace degu::rt {
 namespace {
@@ -153,7 +154,8 @@ void visit_gs(void (*visit)(G& g, void* arg), void* arg) noexcept {
   }
 }
 
-// All threads of the scheduler have ended. Nothing of the goroutines is destroyed: their stacks may refer to anything.
+// All threads of the scheduler have ended. Nothing of the goroutines is destroyed: their stacks may refer to
+// anything.
 void abandon_goroutines(Scheduler& sched) noexcept {
   for (uint32_t i = 0; i < sched.procs; ++i) drop_timers(sched.ps[i]);
   visit_gs(

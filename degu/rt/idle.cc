@@ -1,16 +1,16 @@
-// Threads asleep and awake. An M without work gives its P to the idle list and sleeps: one of them in epoll_wait, the others on a futex. Whoever makes
-// work and sees an idle P and no spinning M wakes one, which spins, finds the work and wakes the next if there is more.
+// Threads asleep and awake. An M without work gives its P to the idle list and sleeps: one of them in
+// epoll_wait, the others on a futex. Whoever makes work and sees an idle P and no spinning M wakes one, which
+// spins, finds the work and wakes the next if there is more.
+#include <degu/base/assert.h>
+#include <degu/rt/dump.h>
+#include <degu/rt/internal/futex.h>
+#include <degu/rt/internal/sched.h>
 #include <dirent.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
-
-#include <degu/base/assert.h>
-#include <degu/rt/dump.h>
-#include <degu/rt/internal/futex.h>
-#include <degu/rt/internal/sched.h>
 
 namespace degu::rt {
 namespace {
@@ -168,8 +168,8 @@ void stop_scheduler(Scheduler& sched) noexcept {
 // Called by the thread about to sleep in the poller, when no timer is armed and nothing came for a while.
 void report_if_deadlocked(Scheduler& sched) noexcept {
   sched.lock.lock();
-  const bool idle = sched.idle_p_count.load(std::memory_order_relaxed) == sched.procs && sched.global.size == 0 &&
-                    sched.blocking.load(std::memory_order_seq_cst) == 0 &&
+  const bool idle = sched.idle_p_count.load(std::memory_order_relaxed) == sched.procs &&
+                    sched.global.size == 0 && sched.blocking.load(std::memory_order_seq_cst) == 0 &&
                     sched.idle_m_count == sched.m_alive.load(std::memory_order_relaxed) &&
                     !sched.stopping.load(std::memory_order_relaxed);
   const auto own_threads = static_cast<int>(sched.m_alive.load(std::memory_order_relaxed)) + 1;
@@ -180,7 +180,8 @@ void report_if_deadlocked(Scheduler& sched) noexcept {
 #else
   constexpr int kSanitizerThreads = 0;
 #endif
-  if (thread_count() > own_threads + kSanitizerThreads) return;  // a thread of the program's own may wake one of them
+  if (thread_count() > own_threads + kSanitizerThreads)
+    return;  // a thread of the program's own may wake one of them
   report_deadlock();
 }
 

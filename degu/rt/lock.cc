@@ -1,6 +1,5 @@
-#include <degu/rt/lock.h>
-
 #include <degu/rt/internal/futex.h>
+#include <degu/rt/lock.h>
 
 namespace degu::rt {
 

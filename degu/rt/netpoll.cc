@@ -1,8 +1,11 @@
-// The poller. Each direction of a descriptor is one word: nil, ready, or the goroutine that waits. The waiter publishes its ticket's
-// sequence number beside it; a poller that reads a newer number than the one it found the goroutine with wakes it too early,
-// which callers tolerate (kReady may be spurious). After Go's runtime/netpoll.go.
+// The poller. Each direction of a descriptor is one word: nil, ready, or the goroutine that waits. The waiter
+// publishes its ticket's sequence number beside it; a poller that reads a newer number than the one it found
+// the goroutine with wakes it too early, which callers tolerate (kReady may be spurious). After Go's
+// runtime/netpoll.go.
+#include <degu/base/assert.h>
+#include <degu/rt/internal/sched.h>
 #include <degu/rt/netpoll.h>
-
+#include <degu/rt/race_point.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -13,10 +16,6 @@
 #include <array>
 #include <cerrno>
 #include <vector>
-
-#include <degu/base/assert.h>
-#include <degu/rt/internal/sched.h>
-#include <degu/rt/race_point.h>
 
 namespace degu::rt {
 
@@ -102,7 +101,8 @@ int wait_events(int epoll_fd, epoll_event* events, int capacity, int64_t until_n
     has_pwait2.store(false, std::memory_order_relaxed);
   }
 #endif
-  return ::epoll_wait(epoll_fd, events, capacity, static_cast<int>(std::min<int64_t>(left / 1'000'000 + 1, 1 << 30)));
+  return ::epoll_wait(epoll_fd, events, capacity,
+                      static_cast<int>(std::min<int64_t>(left / 1'000'000 + 1, 1 << 30)));
 }
 
 }  // namespace
@@ -115,7 +115,8 @@ void netpoll_init(Scheduler& sched) noexcept {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.ptr = nullptr;
-  DEGU_CHECK(::epoll_ctl(sched.epoll_fd, EPOLL_CTL_ADD, sched.event_fd, &event) == 0, "epoll_ctl (errno {})", errno);
+  DEGU_CHECK(::epoll_ctl(sched.epoll_fd, EPOLL_CTL_ADD, sched.event_fd, &event) == 0, "epoll_ctl (errno {})",
+             errno);
 }
 
 void netpoll_close(Scheduler& sched) noexcept {
@@ -140,7 +141,8 @@ void netpoll(M& m, int64_t until_ns, GList& out) noexcept {
       if (until_ns == 0) continue;  // meant for the thread that sleeps here
       uint64_t drained = 0;
       [[maybe_unused]] const ssize_t n = ::read(m.sched->event_fd, &drained, sizeof drained);
-      m.sched->poll_break_pending.exchange(false, std::memory_order_acq_rel);  // sees what the breaker published
+      m.sched->poll_break_pending.exchange(false,
+                                           std::memory_order_acq_rel);  // sees what the breaker published
       continue;
     }
     const uint32_t mask = events[i].events;
@@ -157,7 +159,8 @@ bool netpoll_has_waiter(Scheduler& sched) noexcept {
   bool found = false;
   for (const PollDesc* desc : r.all) {
     if (!desc->in_use || desc->sched != &sched) continue;
-    for (const PollSide& side : desc->sides) found = found || side.state.load(std::memory_order_relaxed) > kReadyMark;
+    for (const PollSide& side : desc->sides)
+      found = found || side.state.load(std::memory_order_relaxed) > kReadyMark;
   }
   r.lock.unlock();
   return found;
@@ -219,7 +222,8 @@ PollResult poll_wait(PollDesc* desc, Direction direction, TimePoint deadline) no
   if (!side.state.compare_exchange_strong(expected, self, std::memory_order_seq_cst)) {
     DEGU_CHECK(expected == kReadyMark, "two goroutines wait for the same direction of one descriptor");
     if (!disarm()) {
-      park(WaitReason::kIoRead, desc);  // collects the cancellation; the readiness mark stays for the next wait
+      park(WaitReason::kIoRead,
+           desc);  // collects the cancellation; the readiness mark stays for the next wait
       return PollResult::kCancelled;
     }
     side.state.compare_exchange_strong(expected, kNil, std::memory_order_seq_cst);

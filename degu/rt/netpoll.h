@@ -1,9 +1,9 @@
 // Netpoll: goroutines wait for file descriptors. Edge-triggered epoll, one registration a descriptor.
 #pragma once
 
-#include <cstdint>
-
 #include <degu/base/time.h>
+
+#include <cstdint>
 
 namespace degu::rt {
 
@@ -12,21 +12,24 @@ struct PollDesc;
 enum class Direction : uint8_t { kRead, kWrite };
 enum class PollResult : uint8_t { kReady, kTimeout, kCancelled, kClosed };
 
-/// Registers a non-blocking descriptor with the current scheduler's poller; null with errno-style `*error` when the
-/// kernel refuses. The caller keeps owning the descriptor.
+/// Registers a non-blocking descriptor with the current scheduler's poller; null with errno-style `*error`
+/// when the kernel refuses. The caller keeps owning the descriptor.
 PollDesc* poll_open(int fd, int* error) noexcept;
 
-/// Unregisters, before close(2). Waiters return kClosed; the PollDesc must not be used afterwards except by them.
+/// Unregisters, before close(2). Waiters return kClosed; the PollDesc must not be used afterwards except by
+/// them.
 void poll_close(PollDesc* desc) noexcept;
 
 /// Wakes waiters with kClosed, now and later, but keeps the registration: for closing from another goroutine.
 void poll_shutdown(PollDesc* desc) noexcept;
 
-/// The peer has closed its side, or the descriptor has failed: no further read edge may come, so read on until the end.
+/// The peer has closed its side, or the descriptor has failed: no further read edge may come, so read on
+/// until the end.
 bool poll_hangup(const PollDesc* desc) noexcept;
 
-/// Waits for the next readiness edge. One goroutine at a time a direction. Returns kReady at once if an edge came since the
-/// last kReady; it may be spurious, so retry the call and wait again on EAGAIN. Observes the current context.
+/// Waits for the next readiness edge. One goroutine at a time a direction. Returns kReady at once if an edge
+/// came since the last kReady; it may be spurious, so retry the call and wait again on EAGAIN. Observes the
+/// current context.
 PollResult poll_wait(PollDesc* desc, Direction direction, TimePoint deadline) noexcept;
 
 }  // namespace degu::rt

@@ -6,20 +6,19 @@
 //           old = fetch_or(parked)                        if (old & parked) make it runnable
 //           if (old & done) go on at once
 //
-// Each of the two last fetch_or comes before the other in the word's modification order, so exactly one side resumes the
-// goroutine, and never before it has left its stack. Rejected: Go's unlock-after-the-switch (holds channel locks across a switch
-// and cannot express wakers that do not hold that lock, such as deadlines and contexts); a lock in G (one more atomic
-// on each side).
-#include <degu/rt/park.h>
-
-#include <cstddef>
-#include <utility>
-
+// Each of the two last fetch_or comes before the other in the word's modification order, so exactly one side
+// resumes the goroutine, and never before it has left its stack. Rejected: Go's unlock-after-the-switch
+// (holds channel locks across a switch and cannot express wakers that do not hold that lock, such as
+// deadlines and contexts); a lock in G (one more atomic on each side).
 #include <degu/base/assert.h>
 #include <degu/base/error.h>
 #include <degu/rt/internal/futex.h>
 #include <degu/rt/internal/sched.h>
+#include <degu/rt/park.h>
 #include <degu/rt/race_point.h>
+
+#include <cstddef>
+#include <utility>
 
 namespace degu::rt {
 namespace {
@@ -98,26 +97,46 @@ uint16_t park_thread(G& g, TimePoint deadline) noexcept {
 
 std::string_view to_string(WaitReason reason) noexcept {
   switch (reason) {
-    case WaitReason::kNone: return "";
-    case WaitReason::kSleep: return "sleep";
-    case WaitReason::kChanSend: return "chan send";
-    case WaitReason::kChanRecv: return "chan receive";
-    case WaitReason::kSelect: return "select";
-    case WaitReason::kMutex: return "mutex";
-    case WaitReason::kRWMutex: return "rwmutex";
-    case WaitReason::kCond: return "condition";
-    case WaitReason::kSemaphore: return "semaphore";
-    case WaitReason::kWaitGroup: return "wait group";
-    case WaitReason::kTaskGroup: return "task group";
-    case WaitReason::kOnce: return "once";
-    case WaitReason::kSingleFlight: return "single flight";
-    case WaitReason::kPool: return "pool";
-    case WaitReason::kIoRead: return "IO wait (read)";
-    case WaitReason::kIoWrite: return "IO wait (write)";
-    case WaitReason::kSignal: return "signal";
-    case WaitReason::kBlocking: return "blocking call";
-    case WaitReason::kContext: return "context";
-    case WaitReason::kOther: return "other";
+    case WaitReason::kNone:
+      return "";
+    case WaitReason::kSleep:
+      return "sleep";
+    case WaitReason::kChanSend:
+      return "chan send";
+    case WaitReason::kChanRecv:
+      return "chan receive";
+    case WaitReason::kSelect:
+      return "select";
+    case WaitReason::kMutex:
+      return "mutex";
+    case WaitReason::kRWMutex:
+      return "rwmutex";
+    case WaitReason::kCond:
+      return "condition";
+    case WaitReason::kSemaphore:
+      return "semaphore";
+    case WaitReason::kWaitGroup:
+      return "wait group";
+    case WaitReason::kTaskGroup:
+      return "task group";
+    case WaitReason::kOnce:
+      return "once";
+    case WaitReason::kSingleFlight:
+      return "single flight";
+    case WaitReason::kPool:
+      return "pool";
+    case WaitReason::kIoRead:
+      return "IO wait (read)";
+    case WaitReason::kIoWrite:
+      return "IO wait (write)";
+    case WaitReason::kSignal:
+      return "signal";
+    case WaitReason::kBlocking:
+      return "blocking call";
+    case WaitReason::kContext:
+      return "context";
+    case WaitReason::kOther:
+      return "other";
   }
   return "";
 }
@@ -130,7 +149,8 @@ Ticket begin_wait(Interrupt interrupt) noexcept {
   if (node == nullptr) {
     g.wait_word.store(word, std::memory_order_release);
   } else {
-    // seq_cst here and in on_context_end/CancelNode::cancel: either the canceller sees this wait or we see the end.
+    // seq_cst here and in on_context_end/CancelNode::cancel: either the canceller sees this wait or we see
+    // the end.
     g.wait_word.store(word | kWaitInterruptible, std::memory_order_seq_cst);
     DEGU_RACE_POINT();
     register_with(g, *node);
@@ -182,9 +202,9 @@ uint16_t park(WaitReason reason, const void* object, TimePoint deadline) noexcep
 
   M* m = this_m();
   DEGU_CHECK(m != nullptr && m->g == &g, "park() on a scheduler's own stack");
-  const bool timed = deadline != kNever &&
-                     timer_start(g.timer, deadline, std::chrono::nanoseconds(0), &on_park_deadline, &g,
-                                 static_cast<uint32_t>(seq_of(word)));
+  const bool timed =
+      deadline != kNever && timer_start(g.timer, deadline, std::chrono::nanoseconds(0), &on_park_deadline, &g,
+                                        static_cast<uint32_t>(seq_of(word)));
   g.status.store(Status::kWaiting, std::memory_order_relaxed);
   switch_to_scheduler(*m, g, AfterSwitch::kPark);
   if (timed) timer_stop(g.timer);

@@ -1,9 +1,11 @@
-// Parking: how a goroutine waits and how another one wakes it. Every blocking primitive of Degu is built on this page.
+// Parking: how a goroutine waits and how another one wakes it. Every blocking primitive of Degu is built on
+// this page.
 //
-// A wait is named by a Ticket. Any number of wakers (a channel, a timer, a cancelled context) may hold a copy; at most one
-// of them *claims* it. The winner publishes its result and calls wake() once. Both may happen before the waiter has
-// parked: the handshake in the goroutine's wait word makes sure that no wake-up is lost and that no stack runs
-// twice (docs/decisions/0001-park-handshake.md). So no lock is held across the switch:
+// A wait is named by a Ticket. Any number of wakers (a channel, a timer, a cancelled context) may hold a
+// copy; at most one of them *claims* it. The winner publishes its result and calls wake() once. Both may
+// happen before the waiter has parked: the handshake in the goroutine's wait word makes sure that no wake-up
+// is lost and that no stack runs twice (docs/decisions/0001-park-handshake.md). So no lock is held across the
+// switch:
 //
 //   lock.lock();                                  lock.lock();
 //   if (ready) { ... unlock; return; }            Waiter* w = pop(waiters);
@@ -12,14 +14,15 @@
 //   tag = park(reason, this);                       lock.unlock();  wake(g);   // w is gone from here on
 #pragma once
 
+#include <degu/base/time.h>
+
 #include <cstdint>
 #include <string_view>
 
-#include <degu/base/time.h>
-
 namespace degu::rt {
 
-/// The record of a goroutine, or of a foreign thread that uses the runtime. Type-stable: never freed, only reused.
+/// The record of a goroutine, or of a foreign thread that uses the runtime. Type-stable: never freed, only
+/// reused.
 struct G;
 
 /// What a parked goroutine waits for; shown in dumps.
@@ -61,13 +64,13 @@ enum class Interrupt : bool { kIgnore, kObserve };
 inline constexpr uint16_t kTagCancelled = 0xffff;
 inline constexpr uint16_t kTagTimeout = 0xfffe;
 
-/// The calling goroutine; on a foreign thread its stand-in, which parks on a futex. Never null. Not inline, as it reads
-/// thread-local state that changes whenever the goroutine has been suspended.
+/// The calling goroutine; on a foreign thread its stand-in, which parks on a futex. Never null. Not inline,
+/// as it reads thread-local state that changes whenever the goroutine has been suspended.
 G* current() noexcept;
 
-/// Arms a wait. Exactly one park() follows, unless disarm() succeeds. With kObserve, and if the current context has
-/// already ended, the wait is claimed with kTagCancelled at once. Contexts are not observed inside a Shield and
-/// while an exception unwinds the stack.
+/// Arms a wait. Exactly one park() follows, unless disarm() succeeds. With kObserve, and if the current
+/// context has already ended, the wait is claimed with kTagCancelled at once. Contexts are not observed
+/// inside a Shield and while an exception unwinds the stack.
 Ticket begin_wait(Interrupt interrupt) noexcept;
 
 /// Tries to become the one that ends the wait. The winner must call wake(ticket.g) exactly once. Thread-safe.
@@ -76,11 +79,12 @@ bool claim(Ticket ticket, uint16_t tag) noexcept;
 /// Ends a wait that the caller has claimed, after publishing its results. Does not block. Thread-safe.
 void wake(G* g) noexcept;
 
-/// Takes an armed wait back without parking. False: somebody has claimed it, and park() must be called to collect.
+/// Takes an armed wait back without parking. False: somebody has claimed it, and park() must be called to
+/// collect.
 bool disarm() noexcept;
 
-/// Suspends the calling goroutine until its armed wait is claimed and woken, and returns the winner's tag. `object` is
-/// what it waits on, for dumps. A deadline claims with kTagTimeout.
+/// Suspends the calling goroutine until its armed wait is claimed and woken, and returns the winner's tag.
+/// `object` is what it waits on, for dumps. A deadline claims with kTagTimeout.
 uint16_t park(WaitReason reason, const void* object, TimePoint deadline = kNever) noexcept;
 
 /// After kTagCancelled: throws Cancelled or DeadlineExceeded, as the current context ended.
@@ -92,7 +96,8 @@ bool interrupted() noexcept;
 /// +1 enters, -1 leaves a shielded region of the calling goroutine: its waits ignore the context meanwhile.
 void shield(int delta) noexcept;
 
-/// A small number of the processor (P) that runs the caller, in [0, procs()); 0 on foreign threads. A hint for sharding.
+/// A small number of the processor (P) that runs the caller, in [0, procs()); 0 on foreign threads. A hint
+/// for sharding.
 uint32_t current_proc() noexcept;
 
 }  // namespace degu::rt

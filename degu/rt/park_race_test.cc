@@ -1,7 +1,11 @@
-// Parking, waking, cancelling, timing out and going idle, by seeds that force interleavings. A lost wake-up shows as a test that
-// does not end: each wait has a watchdog that fails it with the seed.
+// Parking, waking, cancelling, timing out and going idle, by seeds that force interleavings. A lost wake-up
+// shows as a test that does not end: each wait has a watchdog that fails it with the seed.
+#include <degu/base/random.h>
+#include <degu/rt/cancel.h>
+#include <degu/rt/netpoll.h>
 #include <degu/rt/park.h>
-
+#include <degu/rt/race_point.h>
+#include <degu/rt/run.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -9,12 +13,6 @@
 #include <atomic>
 #include <cstdint>
 #include <thread>
-
-#include <degu/base/random.h>
-#include <degu/rt/cancel.h>
-#include <degu/rt/netpoll.h>
-#include <degu/rt/race_point.h>
-#include <degu/rt/run.h>
 
 namespace degu::rt {
 namespace {
@@ -68,7 +66,8 @@ TEST(ParkRace, OneClaimerWinsAndItsResultIsSeen) {
           wait.finished_claimers.fetch_add(1);
         });
       }
-      await([&] { return wait.done.load(std::memory_order_acquire) && wait.finished_claimers == kClaimers; }, seed);
+      await([&] { return wait.done.load(std::memory_order_acquire) && wait.finished_claimers == kClaimers; },
+            seed);
       ASSERT_EQ(wait.winners, 1) << "seed " << seed;
     }
   });

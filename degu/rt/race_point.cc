@@ -1,11 +1,10 @@
 #include <degu/rt/race_point.h>
 
 #ifdef DEGU_RACE_POINTS
+#include <degu/base/random.h>
 #include <sched.h>
 
 #include <atomic>
-
-#include <degu/base/random.h>
 
 namespace degu::rt {
 namespace {

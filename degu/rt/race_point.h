@@ -1,5 +1,5 @@
-// DEGU_RACE_POINT: marks a place where another thread's step in between matters. Tests compile the runtime a second time
-// with DEGU_RACE_POINTS=1; there each point may yield or spin, by seed. Elsewhere it is nothing.
+// DEGU_RACE_POINT: marks a place where another thread's step in between matters. Tests compile the runtime a
+// second time with DEGU_RACE_POINTS=1; there each point may yield or spin, by seed. Elsewhere it is nothing.
 #pragma once
 
 #ifdef DEGU_RACE_POINTS

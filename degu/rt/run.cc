@@ -1,20 +1,17 @@
 // run, spawn, yield, sleep, blocking, with_stack, and the thread's own state.
+#include <cxxabi.h>
+#include <degu/base/assert.h>
+#include <degu/base/cpu.h>
+#include <degu/base/error.h>
+#include <degu/rt/internal/futex.h>
+#include <degu/rt/internal/sched.h>
 #include <degu/rt/run.h>
-
 #include <pthread.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <utility>
-
-#include <cxxabi.h>
-
-#include <degu/base/assert.h>
-#include <degu/base/cpu.h>
-#include <degu/base/error.h>
-#include <degu/rt/internal/futex.h>
-#include <degu/rt/internal/sched.h>
 
 namespace degu::rt {
 namespace {
@@ -108,7 +105,9 @@ bool threads_ended(Scheduler& sched) noexcept {
 }
 
 Scheduler* default_scheduler() noexcept { return the_scheduler.load(std::memory_order_acquire); }
-void set_default_scheduler(Scheduler* sched) noexcept { the_scheduler.store(sched, std::memory_order_release); }
+void set_default_scheduler(Scheduler* sched) noexcept {
+  the_scheduler.store(sched, std::memory_order_release);
+}
 
 G* current() noexcept {
   const M* m = this_m();
@@ -121,7 +120,8 @@ uint32_t current_proc() noexcept {
   return m != nullptr && m->p != nullptr ? m->p->id : 0;
 }
 
-Scheduler::Scheduler(const RunOptions& run_options) : options(run_options), procs(wanted_procs(run_options.procs)) {
+Scheduler::Scheduler(const RunOptions& run_options)
+    : options(run_options), procs(wanted_procs(run_options.procs)) {
   ps = std::make_unique<P[]>(procs);
   for (uint32_t i = 0; i < procs; ++i) {
     ps[i].sched = this;
@@ -266,8 +266,9 @@ void call_on_stack(std::size_t bytes, void (*fn)(void*), void* arg) {
 
 }  // namespace degu::rt
 
-// noexcept: an exception that would leave the goroutine finds std::terminate while its stack is still there to be shown.
-// Uninstrumented for TSan, as it never returns: its entry would stay on the fiber's shadow stack.
+// noexcept: an exception that would leave the goroutine finds std::terminate while its stack is still there
+// to be shown. Uninstrumented for TSan, as it never returns: its entry would stay on the fiber's shadow
+// stack.
 extern "C" [[noreturn, gnu::no_sanitize("thread")]] void degu_rt_goroutine_main() noexcept {
   using namespace degu::rt;
 #ifdef DEGU_ASAN

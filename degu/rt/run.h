@@ -1,6 +1,8 @@
 // run, go, yield, sleep, blocking, with_stack: the everyday face of the scheduler.
 #pragma once
 
+#include <degu/base/function.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -10,15 +12,13 @@
 #include <type_traits>
 #include <utility>
 
-#include <degu/base/function.h>
-
 namespace degu {
 
 /// How a scheduler runs. The defaults suit programs; tests use the rest to visit every shape.
 struct RunOptions {
-  int procs = 0;              ///< Ps; 0: DEGU_MAXPROCS, else the CPUs that affinity and cgroups grant
-  bool steal = true;          ///< Ps take work from each other
-  uint64_t shuffle_seed = 0;  ///< not 0: run-queue order is shuffled by this seed
+  int procs = 0;                ///< Ps; 0: DEGU_MAXPROCS, else the CPUs that affinity and cgroups grant
+  bool steal = true;            ///< Ps take work from each other
+  uint64_t shuffle_seed = 0;    ///< not 0: run-queue order is shuffled by this seed
   bool deadlock_report = true;  ///< all goroutines asleep: report who waits for what, and exit with status 2
 };
 
@@ -36,9 +36,10 @@ void exit_blocking() noexcept;
 void call_on_stack(std::size_t bytes, void (*fn)(void*), void* arg);
 }  // namespace rt
 
-/// Runs `main` as the first goroutine on a scheduler of its own, and returns what it returned (0 for void) once it has. As in Go,
-/// other goroutines that still exist are then abandoned: they never run again and their destructors are not run.
-/// Rethrows what `main` threw. The calling thread works as one of the scheduler's. One scheduler at a time a process.
+/// Runs `main` as the first goroutine on a scheduler of its own, and returns what it returned (0 for void)
+/// once it has. As in Go, other goroutines that still exist are then abandoned: they never run again and
+/// their destructors are not run. Rethrows what `main` threw. The calling thread works as one of the
+/// scheduler's. One scheduler at a time a process.
 template <class F>
 int run(const RunOptions& options, F&& main) {
   using Result = std::invoke_result_t<std::remove_cvref_t<F>&>;
@@ -48,7 +49,8 @@ int run(const RunOptions& options, F&& main) {
       return 0;
     });
   } else {
-    return rt::run_main(options, [body = std::forward<F>(main)]() mutable -> int { return static_cast<int>(body()); });
+    return rt::run_main(options,
+                        [body = std::forward<F>(main)]() mutable -> int { return static_cast<int>(body()); });
   }
 }
 template <class F>
@@ -56,8 +58,9 @@ int run(F&& main) {
   return run(RunOptions{}, std::forward<F>(main));
 }
 
-/// Starts a goroutine that runs `body` with the caller's current context. Does not wait. May be called from any thread while a
-/// scheduler runs. An exception that escapes `body` ends the process with a report, as a panic does in Go.
+/// Starts a goroutine that runs `body` with the caller's current context. Does not wait. May be called from
+/// any thread while a scheduler runs. An exception that escapes `body` ends the process with a report, as a
+/// panic does in Go.
 template <class F>
 void go(F&& body) {
   rt::spawn(UniqueFunction<void()>(std::forward<F>(body)), GoOptions{});
@@ -76,8 +79,9 @@ void sleep(std::chrono::nanoseconds duration);
 /// Number of the calling goroutine, unique in the process; 0 on a foreign thread.
 uint64_t goroutine_id() noexcept;
 
-/// Runs `fn` on the caller's thread after handing its P to the others: for calls that block the thread (files, getaddrinfo, SQLite,
-/// waiting for a child). Exceptions pass through. On a foreign thread it is a plain call. `fn` should not use goroutine primitives.
+/// Runs `fn` on the caller's thread after handing its P to the others: for calls that block the thread
+/// (files, getaddrinfo, SQLite, waiting for a child). Exceptions pass through. On a foreign thread it is a
+/// plain call. `fn` should not use goroutine primitives.
 template <class F>
 auto blocking(F&& fn) -> std::invoke_result_t<F&> {
   struct Exit {
@@ -88,7 +92,8 @@ auto blocking(F&& fn) -> std::invoke_result_t<F&> {
   return fn();
 }
 
-/// Runs `fn` on a fresh stack of at least `bytes`, for calls that need more than the goroutine has. Exceptions pass through.
+/// Runs `fn` on a fresh stack of at least `bytes`, for calls that need more than the goroutine has.
+/// Exceptions pass through.
 template <class F>
 auto with_stack(std::size_t bytes, F&& fn) -> std::invoke_result_t<F&> {
   using Result = std::invoke_result_t<F&>;

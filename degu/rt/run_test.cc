@@ -1,5 +1,10 @@
+#include <degu/base/error.h>
+#include <degu/base/time.h>
+#include <degu/rt/cancel.h>
+#include <degu/rt/dump.h>
+#include <degu/rt/park.h>
 #include <degu/rt/run.h>
-
+#include <degu/rt/testing/all_shapes.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,13 +14,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <degu/base/error.h>
-#include <degu/base/time.h>
-#include <degu/rt/cancel.h>
-#include <degu/rt/dump.h>
-#include <degu/rt/park.h>
-#include <degu/rt/testing/all_shapes.h>
 
 namespace degu {
 namespace {
@@ -280,7 +278,8 @@ TEST(RunDeathTest, AllAsleepIsReported) {
                 rt::begin_wait(rt::Interrupt::kIgnore);
                 rt::park(rt::WaitReason::kChanRecv, nullptr);
               }),
-              ::testing::ExitedWithCode(2), "all goroutines are asleep - deadlock!(.|\n)*goroutine [0-9]+ main .chan receive");
+              ::testing::ExitedWithCode(2),
+              "all goroutines are asleep - deadlock!(.|\n)*goroutine [0-9]+ main .chan receive");
 }
 
 TEST(Dump, ShowsParkedGoroutines) {

@@ -1,11 +1,12 @@
-// What runs next. Each M that holds a P looks, in this order: due timers; every 61st time the global queue; the P's runnext (at most three
-// times in a row, so that a pair that wakes each other cannot starve the rest) and queue; the global queue; the poller;
-// other Ps' queues; and then goes to sleep (idle.cc). After Go's runtime/proc.go (schedule, findRunnable).
-#include <algorithm>
-
+// What runs next. Each M that holds a P looks, in this order: due timers; every 61st time the global queue;
+// the P's runnext (at most three times in a row, so that a pair that wakes each other cannot starve the rest)
+// and queue; the global queue; the poller; other Ps' queues; and then goes to sleep (idle.cc). After Go's
+// runtime/proc.go (schedule, findRunnable).
 #include <degu/base/assert.h>
 #include <degu/rt/internal/futex.h>
 #include <degu/rt/internal/sched.h>
+
+#include <algorithm>
 
 namespace degu::rt {
 namespace {
@@ -62,7 +63,8 @@ G* take_local(P& p) noexcept {
   return g;
 }
 
-// The goroutine a busy P has just readied is usually about to run there; it is taken only if that does not come to pass.
+// The goroutine a busy P has just readied is usually about to run there; it is taken only if that does not
+// come to pass.
 G* steal_next(P& victim) noexcept {
   G* next = victim.runnext.load(std::memory_order_acquire);
   if (next == nullptr) return nullptr;
@@ -140,7 +142,8 @@ G* look_for_work(M& m) noexcept {
   if (p.tick % kGlobalEvery == 0) {
     if (G* g = take_global(sched, p, 1); g != nullptr) return g;
     // A busy P must not keep the network waiting for ever.
-    if (sched.open_descs.load(std::memory_order_relaxed) != 0 && !sched.polling.load(std::memory_order_relaxed)) {
+    if (sched.open_descs.load(std::memory_order_relaxed) != 0 &&
+        !sched.polling.load(std::memory_order_relaxed)) {
       GList batch;
       netpoll(m, 0, batch);
       if (G* g = adopt_batch(m, batch); g != nullptr) return g;
@@ -148,7 +151,8 @@ G* look_for_work(M& m) noexcept {
   }
   if (G* g = take_local(p); g != nullptr) return g;
   if (G* g = take_global(sched, p, UINT32_MAX); g != nullptr) return g;
-  if (sched.open_descs.load(std::memory_order_relaxed) != 0 && !sched.polling.load(std::memory_order_relaxed)) {
+  if (sched.open_descs.load(std::memory_order_relaxed) != 0 &&
+      !sched.polling.load(std::memory_order_relaxed)) {
     GList batch;
     netpoll(m, 0, batch);
     if (G* g = adopt_batch(m, batch); g != nullptr) return g;
@@ -167,7 +171,8 @@ bool work_exists(Scheduler& sched) noexcept {
   if (sched.global_size.load(std::memory_order_seq_cst) != 0) return true;
   for (uint32_t i = 0; i < sched.procs; ++i) {
     const P& p = sched.ps[i];
-    // Without stealing only the P itself can run what is queued there; it is idle only when its queue is empty.
+    // Without stealing only the P itself can run what is queued there; it is idle only when its queue is
+    // empty.
     if (!sched.options.steal) continue;
     if (!p.queue.empty() || p.runnext.load(std::memory_order_seq_cst) != nullptr) return true;
   }
@@ -239,7 +244,8 @@ G* find_runnable(M& m) noexcept {
       sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
     }
     DEGU_RACE_POINT();
-    // The last spinner has gone: whoever queued work before that relied on us, so look again (seq_cst on both sides).
+    // The last spinner has gone: whoever queued work before that relied on us, so look again (seq_cst on both
+    // sides).
     if (work_exists(sched) || earliest_timer(sched) <= clock_ns()) {
       sched.lock.lock();
       P* p = take_idle_p(sched);
@@ -304,7 +310,8 @@ void execute(M& m, G& g) noexcept {
         push_global(*m.sched, &g);
         wake_idle(*m.sched);
         return;
-      case AfterSwitch::kNone: DEGU_CHECK(false, "a goroutine left its stack without saying why");
+      case AfterSwitch::kNone:
+        DEGU_CHECK(false, "a goroutine left its stack without saying why");
     }
   }
 }

@@ -1,12 +1,11 @@
-// Timers: a 4-ary heap a P. A stopped timer leaves its heap at once (Timer::index says where it is), so heaps hold no garbage;
-// rejected: Go's lazy deletion, which needs timers that outlive their owners. Whoever runs the scheduler loop fires what is
-// due on its own P; an idle thread about to sleep looks after all of them.
+// Timers: a 4-ary heap a P. A stopped timer leaves its heap at once (Timer::index says where it is), so heaps
+// hold no garbage; rejected: Go's lazy deletion, which needs timers that outlive their owners. Whoever runs
+// the scheduler loop fires what is due on its own P; an idle thread about to sleep looks after all of them.
+#include <degu/base/assert.h>
+#include <degu/rt/internal/sched.h>
 #include <degu/rt/timer.h>
 
 #include <algorithm>
-
-#include <degu/base/assert.h>
-#include <degu/rt/internal/sched.h>
 
 namespace degu::rt {
 namespace {
@@ -109,7 +108,8 @@ bool timer_stop(Timer& timer) noexcept {
 }
 
 int64_t run_timers(P& p, int64_t now_ns) noexcept {
-  if (p.next_timer.load(std::memory_order_relaxed) > now_ns) return p.next_timer.load(std::memory_order_relaxed);
+  if (p.next_timer.load(std::memory_order_relaxed) > now_ns)
+    return p.next_timer.load(std::memory_order_relaxed);
   p.timer_lock.lock();
   while (!p.timers.empty() && p.timers.front().when_ns <= now_ns) {
     TimerEntry entry = p.timers.front();

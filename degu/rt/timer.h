@@ -1,12 +1,12 @@
 // Timer: calls a function on a scheduler thread at a time. The base of sleep, deadlines, Ticker and after().
 #pragma once
 
+#include <degu/base/time.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-
-#include <degu/base/time.h>
 
 namespace degu::rt {
 
@@ -16,7 +16,8 @@ struct P;
 struct Timer {
   using Fire = void (*)(void* arg, uint32_t seq);
 
-  std::atomic<P*> owner{nullptr};  // the P whose heap holds it; the other fields are guarded by that P's timer_lock
+  std::atomic<P*> owner{
+      nullptr};  // the P whose heap holds it; the other fields are guarded by that P's timer_lock
   uint32_t index = 0;
   uint32_t seq = 0;
   TimePoint when{};
@@ -25,10 +26,11 @@ struct Timer {
   void* arg = nullptr;
 };
 
-/// Arms a disarmed timer: `fire(arg, seq)` runs at `when` (nanosecond resolution, never early), then every `period` if that
-/// is positive (late ticks are dropped). `fire` runs on a scheduler thread without locks held; it must not block, and may
-/// claim, wake, spawn, start and stop timers. Its arguments are copied before it runs, so the Timer itself may be gone by then.
-/// False when no scheduler runs. One goroutine at a time may start and stop a given Timer.
+/// Arms a disarmed timer: `fire(arg, seq)` runs at `when` (nanosecond resolution, never early), then every
+/// `period` if that is positive (late ticks are dropped). `fire` runs on a scheduler thread without locks
+/// held; it must not block, and may claim, wake, spawn, start and stop timers. Its arguments are copied
+/// before it runs, so the Timer itself may be gone by then. False when no scheduler runs. One goroutine at a
+/// time may start and stop a given Timer.
 bool timer_start(Timer& timer, TimePoint when, std::chrono::nanoseconds period, Timer::Fire fire, void* arg,
                  uint32_t seq) noexcept;
 

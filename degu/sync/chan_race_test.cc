@@ -1,20 +1,19 @@
-// Channels, select, mutex and semaphore by seeds that force interleavings: nothing is lost, doubled or forgotten.
-#include <degu/sync/chan.h>
-
-#include <gtest/gtest.h>
-
-#include <atomic>
-#include <cstdint>
-
+// Channels, select, mutex and semaphore by seeds that force interleavings: nothing is lost, doubled or
+// forgotten.
 #include <degu/base/random.h>
 #include <degu/base/time.h>
 #include <degu/rt/cancel.h>
 #include <degu/rt/race_point.h>
 #include <degu/rt/run.h>
+#include <degu/sync/chan.h>
 #include <degu/sync/mutex.h>
 #include <degu/sync/select.h>
 #include <degu/sync/semaphore.h>
 #include <degu/sync/wait_group.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
 
 namespace degu {
 namespace {

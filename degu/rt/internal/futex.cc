@@ -1,5 +1,4 @@
 #include <degu/rt/internal/futex.h>
-
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -11,7 +10,8 @@
 namespace degu::rt {
 
 // noinline: errno must not be cached across a suspension of the caller.
-[[gnu::noinline]] bool futex_wait(std::atomic<uint32_t>& word, uint32_t expected, TimePoint deadline) noexcept {
+[[gnu::noinline]] bool futex_wait(std::atomic<uint32_t>& word, uint32_t expected,
+                                  TimePoint deadline) noexcept {
   timespec when{};
   timespec* timeout = nullptr;
   if (deadline != kNever) {
@@ -21,8 +21,8 @@ namespace degu::rt {
     timeout = &when;
   }
   // WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC.
-  const long rc = ::syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT_BITSET_PRIVATE, expected, timeout,
-                            nullptr, FUTEX_BITSET_MATCH_ANY);
+  const long rc = ::syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT_BITSET_PRIVATE,
+                            expected, timeout, nullptr, FUTEX_BITSET_MATCH_ANY);
   return rc == 0 || errno != ETIMEDOUT;
 }
 

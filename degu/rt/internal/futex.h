@@ -1,10 +1,10 @@
 // futex(2): sleep on a word, with an absolute CLOCK_MONOTONIC deadline.
 #pragma once
 
+#include <degu/base/time.h>
+
 #include <atomic>
 #include <cstdint>
-
-#include <degu/base/time.h>
 
 namespace degu::rt {
 

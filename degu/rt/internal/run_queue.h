@@ -1,12 +1,12 @@
-// RunQueue: a P's queue of runnable goroutines. The owner pushes and pops, thieves take half. After Go's runtime/proc.go (runqput,
-// runqget, runqgrab).
+// RunQueue: a P's queue of runnable goroutines. The owner pushes and pops, thieves take half. After Go's
+// runtime/proc.go (runqput, runqget, runqgrab).
 #pragma once
+
+#include <degu/rt/race_point.h>
 
 #include <array>
 #include <atomic>
 #include <cstdint>
-
-#include <degu/rt/race_point.h>
 
 namespace degu::rt {
 
@@ -19,12 +19,14 @@ class RunQueue {
 
   /// Owner. False when full.
   bool push(G* g) noexcept {
-    const uint32_t head = head_.load(std::memory_order_acquire);  // pairs with the CAS of takers: their slots are free
+    const uint32_t head =
+        head_.load(std::memory_order_acquire);  // pairs with the CAS of takers: their slots are free
     const uint32_t tail = tail_.load(std::memory_order_relaxed);
     if (tail - head >= kCapacity) return false;
     DEGU_RACE_POINT();
     slots_[tail % kCapacity].store(g, std::memory_order_relaxed);
-    // seq_cst: the pusher then looks for spinning threads, a thread going idle looks here; one must see the other.
+    // seq_cst: the pusher then looks for spinning threads, a thread going idle looks here; one must see the
+    // other.
     tail_.store(tail + 1, std::memory_order_seq_cst);
     return true;
   }
@@ -37,7 +39,8 @@ class RunQueue {
       if (tail == head) return nullptr;
       G* g = slots_[head % kCapacity].load(std::memory_order_relaxed);
       DEGU_RACE_POINT();
-      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return g;
+      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+        return g;
     }
   }
 
@@ -62,9 +65,11 @@ class RunQueue {
       count -= count / 2;
       if (count == 0) return 0;
       if (count > kCapacity / 2) continue;  // head and tail were read at different moments
-      for (uint32_t i = 0; i < count; ++i) out[i] = slots_[(head + i) % kCapacity].load(std::memory_order_relaxed);
+      for (uint32_t i = 0; i < count; ++i)
+        out[i] = slots_[(head + i) % kCapacity].load(std::memory_order_relaxed);
       DEGU_RACE_POINT();
-      if (head_.compare_exchange_weak(head, head + count, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      if (head_.compare_exchange_weak(head, head + count, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed)) {
         return count;
       }
     }

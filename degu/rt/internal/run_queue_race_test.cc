@@ -1,6 +1,8 @@
-// The run queue against its thieves, by seeds that force interleavings: every goroutine comes out exactly once.
+// The run queue against its thieves, by seeds that force interleavings: every goroutine comes out exactly
+// once.
+#include <degu/base/random.h>
 #include <degu/rt/internal/run_queue.h>
-
+#include <degu/rt/race_point.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -9,9 +11,6 @@
 #include <cstdint>
 #include <thread>
 #include <vector>
-
-#include <degu/base/random.h>
-#include <degu/rt/race_point.h>
 
 namespace degu::rt {
 namespace {
@@ -75,7 +74,8 @@ TEST(RunQueueRace, EveryGoroutineComesOutOnce) {
     own(current, Random(seed));
     sync.arrive_and_wait();
     while (G* g = current.queue.pop()) current.take(g);
-    for (uintptr_t i = 1; i <= kItems; ++i) ASSERT_EQ(current.seen[i], 1) << "goroutine " << i << " seed " << seed;
+    for (uintptr_t i = 1; i <= kItems; ++i)
+      ASSERT_EQ(current.seen[i], 1) << "goroutine " << i << " seed " << seed;
   }
   stop = true;
   sync.arrive_and_wait();

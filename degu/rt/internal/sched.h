@@ -1,17 +1,10 @@
-// G, M, P and the Scheduler: the records of the runtime. The code is cut by question: sched_loop.cc (what runs next), idle.cc (sleep and
-// wake threads), park.cc, g_pool.cc (goroutine records), timer.cc, netpoll.cc, blocking.cc, dump.cc, run.cc.
+// G, M, P and the Scheduler: the records of the runtime. The code is cut by question: sched_loop.cc (what
+// runs next), idle.cc (sleep and wake threads), park.cc, g_pool.cc (goroutine records), timer.cc, netpoll.cc,
+// blocking.cc, dump.cc, run.cc.
 //
-// Lock order: CancelNode::lock_ -> Scheduler::lock; P::timer_lock and the depot, G pool and poll registry locks are leaves.
+// Lock order: CancelNode::lock_ -> Scheduler::lock; P::timer_lock and the depot, G pool and poll registry
+// locks are leaves.
 #pragma once
-
-#include <array>
-#include <atomic>
-#include <cstdint>
-#include <exception>
-#include <memory>
-#include <string>
-#include <thread>
-#include <vector>
 
 #include <degu/base/function.h>
 #include <degu/base/random.h>
@@ -26,6 +19,15 @@
 #include <degu/rt/run.h>
 #include <degu/rt/timer.h>
 
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
 namespace degu::rt {
 
 struct Scheduler;
@@ -35,9 +37,9 @@ struct P;
 enum class Status : uint8_t { kFree, kRunnable, kRunning, kWaiting, kBlocking };
 
 // Layout of G::wait_word: sequence number | tag | flags.
-inline constexpr uint64_t kWaitClaimed = 1;        // someone won the wait
-inline constexpr uint64_t kWaitDone = 2;           // ... and has published: the goroutine may go on
-inline constexpr uint64_t kWaitParked = 4;         // the goroutine is off its stack: wake() must make it runnable
+inline constexpr uint64_t kWaitClaimed = 1;  // someone won the wait
+inline constexpr uint64_t kWaitDone = 2;     // ... and has published: the goroutine may go on
+inline constexpr uint64_t kWaitParked = 4;   // the goroutine is off its stack: wake() must make it runnable
 inline constexpr uint64_t kWaitInterruptible = 8;  // the end of its context may claim
 inline constexpr unsigned kWaitTagShift = 16;
 inline constexpr unsigned kWaitSeqShift = 32;
@@ -121,7 +123,7 @@ struct alignas(64) P {
   Random random{1};
   P* idle_next = nullptr;  // guarded by Scheduler::lock
   bool is_idle = false;    // guarded by Scheduler::lock
-  uint64_t next_id = 0;  // goroutine numbers set aside for this P: [next_id, last_id)
+  uint64_t next_id = 0;    // goroutine numbers set aside for this P: [next_id, last_id)
   uint64_t last_id = 0;
   G* free_gs = nullptr;
   uint32_t free_g_count = 0;
@@ -131,7 +133,7 @@ struct alignas(64) P {
   RunQueue queue;
 
   alignas(64) Lock timer_lock;
-  std::vector<TimerEntry> timers;              // 4-ary heap; guarded by timer_lock
+  std::vector<TimerEntry> timers;             // 4-ary heap; guarded by timer_lock
   std::atomic<int64_t> next_timer{kNoTimer};  // heap top, for lock-free looks; written under timer_lock
 };
 
@@ -146,7 +148,7 @@ struct M {
   EhGlobals* eh = nullptr;  // this thread's
   AfterSwitch after = AfterSwitch::kNone;
   bool spinning = false;
-  GList* batch = nullptr;  // not null: ready() collects here (netpoll)
+  GList* batch = nullptr;   // not null: ready() collects here (netpoll)
   P* blocking_p = nullptr;  // the P it had before blocking()
   SanitizerFiber fiber;
   uint32_t id = 0;
@@ -169,12 +171,12 @@ struct Scheduler {
   std::unique_ptr<P[]> ps;
 
   Lock lock;
-  GList global;                           // guarded by lock
+  GList global;                          // guarded by lock
   std::atomic<uint32_t> global_size{0};  // written under lock
   P* idle_ps = nullptr;                  // guarded by lock
   std::atomic<uint32_t> idle_p_count{0};
-  M* idle_ms = nullptr;          // guarded by lock
-  uint32_t idle_m_count = 0;     // guarded by lock
+  M* idle_ms = nullptr;                // guarded by lock
+  uint32_t idle_m_count = 0;           // guarded by lock
   std::vector<std::unique_ptr<M>> ms;  // guarded by lock
   std::atomic<uint32_t> m_alive{0};    // but for the main thread; futex of the end
   std::atomic<uint32_t> spinning{0};
@@ -183,8 +185,8 @@ struct Scheduler {
 
   int epoll_fd = -1;
   int event_fd = -1;
-  std::atomic<bool> polling{false};            // an M is, or is about to be, in epoll_wait
-  std::atomic<int64_t> poll_until{0};          // when it will return by itself; meaningful while polling
+  std::atomic<bool> polling{false};    // an M is, or is about to be, in epoll_wait
+  std::atomic<int64_t> poll_until{0};  // when it will return by itself; meaningful while polling
   std::atomic<bool> poll_break_pending{false};
   std::atomic<uint32_t> open_descs{0};
 
@@ -201,18 +203,18 @@ Scheduler* default_scheduler() noexcept;
 void set_default_scheduler(Scheduler* sched) noexcept;
 
 // --- sched_loop.cc
-void run_m(M& m) noexcept;                       // until the scheduler stops
-void ready(G* g) noexcept;                       // makes a goroutine runnable
+void run_m(M& m) noexcept;  // until the scheduler stops
+void ready(G* g) noexcept;  // makes a goroutine runnable
 void push_local(P& p, G* g, bool next) noexcept;
 void push_global(Scheduler& sched, G* g) noexcept;
 void switch_to_scheduler(M& m, G& g, AfterSwitch after) noexcept;
 
 // --- idle.cc
-void wake_idle(Scheduler& sched) noexcept;       // an idle P exists and nobody spins: start a spinning M
+void wake_idle(Scheduler& sched) noexcept;  // an idle P exists and nobody spins: start a spinning M
 void start_m(Scheduler& sched, P* p, bool spinning) noexcept;
-P* take_idle_p(Scheduler& sched) noexcept;       // caller holds lock
+P* take_idle_p(Scheduler& sched) noexcept;         // caller holds lock
 void put_idle_p(Scheduler& sched, P* p) noexcept;  // caller holds lock
-void sleep_m(M& m) noexcept;                     // until it has a P or the scheduler stops
+void sleep_m(M& m) noexcept;                       // until it has a P or the scheduler stops
 void hand_off(Scheduler& sched, P* p) noexcept;
 void stop_scheduler(Scheduler& sched) noexcept;
 void report_if_deadlocked(Scheduler& sched) noexcept;
@@ -251,7 +253,7 @@ void enter_signal_stack() noexcept;
 void leave_signal_stack() noexcept;
 
 // --- dump.cc
-void append_own_stack(std::string& out);                     // of the calling goroutine
+void append_own_stack(std::string& out);                    // of the calling goroutine
 void append_fault_stack(std::string& out, void* ucontext);  // of the goroutine a signal interrupted
 
 }  // namespace degu::rt

@@ -1,8 +1,11 @@
-// Stacks of a class come from slabs: one MAP_NORESERVE mapping of many equal slots, each slot a guard and a stack. Slabs are
-// never unmapped, so a slot can be recognised from a fault address for ever. On Linux 6.13+ guards are markers in the page tables
-// (MADV_GUARD_INSTALL), which cost no mapping of their own; older kernels get mprotect, two mappings a stack.
+// Stacks of a class come from slabs: one MAP_NORESERVE mapping of many equal slots, each slot a guard and a
+// stack. Slabs are never unmapped, so a slot can be recognised from a fault address for ever. On Linux 6.13+
+// guards are markers in the page tables (MADV_GUARD_INSTALL), which cost no mapping of their own; older
+// kernels get mprotect, two mappings a stack.
+#include <degu/base/assert.h>
 #include <degu/rt/internal/stack.h>
-
+#include <degu/rt/internal/switch.h>
+#include <degu/rt/lock.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -10,10 +13,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <vector>
-
-#include <degu/base/assert.h>
-#include <degu/rt/internal/switch.h>
-#include <degu/rt/lock.h>
 
 namespace degu::rt {
 namespace {
@@ -42,15 +41,18 @@ struct Depot {
 Lock depot_lock;  // guards depots and appending to slabs
 
 std::array<Depot, kStackClasses.size()>& depots() {
-  static auto* all = new std::array<Depot, kStackClasses.size()>;  // never destroyed: threads may outlive main
+  static auto* all =
+      new std::array<Depot, kStackClasses.size()>;  // never destroyed: threads may outlive main
   return *all;
 }
 
 void add_slab(uint8_t size_class, Depot& depot) noexcept {
   const std::size_t slot = kStackClasses[size_class];
-  void* base = ::mmap(nullptr, kSlabBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* base =
+      ::mmap(nullptr, kSlabBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   DEGU_CHECK(base != MAP_FAILED,
-             "no address space for more goroutine stacks (errno {}); raise the limit (ulimit -v, vm.max_map_count) or start "
+             "no address space for more goroutine stacks (errno {}); raise the limit (ulimit -v, "
+             "vm.max_map_count) or start "
              "fewer goroutines",
              errno);
   ::madvise(base, kSlabBytes, MADV_NOHUGEPAGE);
@@ -81,7 +83,8 @@ uint8_t stack_class(std::size_t bytes) noexcept {
   for (uint8_t c = 0; c < kStackClasses.size(); ++c) {
     if (bytes <= kStackClasses[c] - kGuardBytes) return c;
   }
-  DEGU_CHECK(false, "a goroutine stack of {} bytes was asked for; the largest is {}", bytes, kStackClasses.back());
+  DEGU_CHECK(false, "a goroutine stack of {} bytes was asked for; the largest is {}", bytes,
+             kStackClasses.back());
   return 0;
 }
 

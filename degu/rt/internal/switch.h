@@ -1,4 +1,5 @@
-// The context switch and what must know of it: sanitizers and the C++ exception state. See docs/internals/context-switch.md.
+// The context switch and what must know of it: sanitizers and the C++ exception state. See
+// docs/internals/context-switch.md.
 #pragma once
 
 #include <cstddef>
@@ -36,14 +37,15 @@ void degu_rt_call_on(void* stack_top, void (*fn)(void*), void* arg);
 
 namespace degu::rt {
 
-/// What __cxa_get_globals() points to (Itanium C++ ABI, section 2.2.2): the exceptions being handled by this "thread". Swapped
-/// with the goroutine, so that a goroutine may suspend inside `catch`.
+/// What __cxa_get_globals() points to (Itanium C++ ABI, section 2.2.2): the exceptions being handled by this
+/// "thread". Swapped with the goroutine, so that a goroutine may suspend inside `catch`.
 struct EhGlobals {
   void* caught_exceptions = nullptr;
   unsigned int uncaught_exceptions = 0;
 };
 
-/// Number of words degu_rt_switch keeps on the stack it leaves, and where the frame pointer and the return address are.
+/// Number of words degu_rt_switch keeps on the stack it leaves, and where the frame pointer and the return
+/// address are.
 #if defined(__x86_64__)
 inline constexpr std::size_t kSwitchWords = 7;
 inline constexpr std::size_t kSavedFrameWord = 5;

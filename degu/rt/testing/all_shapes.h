@@ -1,19 +1,18 @@
 // all_shapes: runs a test body under every shape of the scheduler.
 #pragma once
 
+#include <degu/base/random.h>
+#include <degu/rt/run.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
-#include <degu/base/random.h>
-#include <degu/rt/run.h>
-
 namespace degu {
 
-/// Runs `body` as the main goroutine with 1, 2 and 8 Ps, with and without stealing, in queue order and shuffled by a seed that is printed
-/// when the test fails; DEGU_TEST_SEED repeats it.
+/// Runs `body` as the main goroutine with 1, 2 and 8 Ps, with and without stealing, in queue order and
+/// shuffled by a seed that is printed when the test fails; DEGU_TEST_SEED repeats it.
 template <class F>
 void all_shapes(F body) {
   const char* fixed = std::getenv("DEGU_TEST_SEED");
