@@ -11,7 +11,6 @@
 #include <degu/rt/run.h>
 #include <degu/sync/chan.h>
 #include <degu/sync/wait_group.h>
-
 #include <fmt/core.h>
 #include <sys/socket.h>
 
@@ -111,7 +110,9 @@ void App::add_health_check(std::string name, UniqueFunction<void()> check) {
 }
 
 void App::on_start(UniqueFunction<void()> hook) { impl_->start_hooks.push_back(std::move(hook)); }
-void App::on_ready(UniqueFunction<void(const std::string& url)> hook) { impl_->ready_hooks.push_back(std::move(hook)); }
+void App::on_ready(UniqueFunction<void(const std::string& url)> hook) {
+  impl_->ready_hooks.push_back(std::move(hook));
+}
 
 const std::string& App::data_dir() const noexcept { return impl_->options.data_dir; }
 const std::string& App::url() const noexcept { return impl_->url; }
@@ -120,8 +121,9 @@ void App::shutdown() noexcept { static_cast<void>(impl_->end.try_send(0)); }
 
 void App::check_running(std::string_view service) const {
   if (impl_->running) return;
-  throw Error(Code::kFailedPrecondition,
-              fmt::format("client<{}>() works only within run(): in a factory, in on_start() or later", service));
+  throw Error(
+      Code::kFailedPrecondition,
+      fmt::format("client<{}>() works only within run(): in a factory, in on_start() or later", service));
 }
 
 int App::run(int argc, const char* const* argv) {
@@ -142,7 +144,8 @@ int App::run(int argc, const char* const* argv) {
     });
   } catch (const Error& error) {
     fmt::print(stderr, "{}: {}\n", impl_->options.name, error.message());
-    for (const ErrorDetail& detail : error.details()) fmt::print(stderr, "  {}: {}\n", detail.field, detail.reason);
+    for (const ErrorDetail& detail : error.details())
+      fmt::print(stderr, "  {}: {}\n", detail.field, detail.reason);
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}: {}\n", impl_->options.name, error.what());
   }
@@ -151,29 +154,35 @@ int App::run(int argc, const char* const* argv) {
 
 void App::Impl::check_flags() const {
   if (components_flag == "all") return;
-  throw Error(Code::kUnimplemented,
-              fmt::format("--components={} cannot be served yet: components only call each other inside one process so "
-                          "far, so all have to run in it (--components=all)",
-                          components_flag));
+  throw Error(
+      Code::kUnimplemented,
+      fmt::format(
+          "--components={} cannot be served yet: components only call each other inside one process so "
+          "far, so all have to run in it (--components=all)",
+          components_flag));
 }
 
 net::TcpListener App::Impl::listen() const {
   const bool v6 = options.host.find(':') != std::string::npos && !options.host.starts_with('[');
-  const std::string address = fmt::format("{}{}{}:{}", v6 ? "[" : "", options.host, v6 ? "]" : "", options.port);
+  const std::string address =
+      fmt::format("{}{}{}:{}", v6 ? "[" : "", options.host, v6 ? "]" : "", options.port);
   try {
     return net::TcpListener::listen(address);
   } catch (const Error& error) {
     if (error.code() == Code::kAlreadyExists) {
-      throw Error(Code::kAlreadyExists, fmt::format("port {} is taken: stop the program that listens on it, or choose "
-                                                    "another port with --port",
-                                                    options.port));
+      throw Error(Code::kAlreadyExists,
+                  fmt::format("port {} is taken: stop the program that listens on it, or choose "
+                              "another port with --port",
+                              options.port));
     }
     if (error.code() == Code::kPermissionDenied) {
-      throw Error(Code::kPermissionDenied, fmt::format("port {} needs privileges that this process does not have: "
-                                                       "choose one above 1023 with --port",
-                                                       options.port));
+      throw Error(Code::kPermissionDenied,
+                  fmt::format("port {} needs privileges that this process does not have: "
+                              "choose one above 1023 with --port",
+                              options.port));
     }
-    throw Error(error.code(), fmt::format("cannot listen on {}: {}; check --host and --port", address, error.message()))
+    throw Error(error.code(),
+                fmt::format("cannot listen on {}: {}; check --host and --port", address, error.message()))
         .with_cause(std::current_exception());
   }
 }
@@ -192,7 +201,8 @@ void App::Impl::announce() {
 }
 
 int App::Impl::run_command(const Command& command) {
-  if (!options.data_dir.empty()) data_dir = blocking([this] { return app::internal::DataDir(options.data_dir); });
+  if (!options.data_dir.empty())
+    data_dir = blocking([this] { return app::internal::DataDir(options.data_dir); });
   running = true;
   struct Stop {
     app::Components& all;
@@ -203,7 +213,8 @@ int App::Impl::run_command(const Command& command) {
 }
 
 int App::Impl::serve() {
-  if (!options.data_dir.empty()) data_dir = blocking([this] { return app::internal::DataDir(options.data_dir); });
+  if (!options.data_dir.empty())
+    data_dir = blocking([this] { return app::internal::DataDir(options.data_dir); });
   net::TcpListener listener = listen();
   url = fmt::format("http://{}", listener.address());
   struct Stop {  // also when the start fails half-way: what has started stops
@@ -230,7 +241,8 @@ void App::Impl::wait_for_end(http::Server& server, net::TcpListener& listener) {
     try {
       while (true) {
         const int signal = signals.wait();
-        if (health.phase() == app::Phase::kDraining) std::_Exit(128 + signal);  // somebody does not want to wait
+        if (health.phase() == app::Phase::kDraining)
+          std::_Exit(128 + signal);  // somebody does not want to wait
         static_cast<void>(end.try_send(signal));
       }
     } catch (const Error&) {  // the end of the watch
@@ -248,7 +260,8 @@ void App::Impl::wait_for_end(http::Server& server, net::TcpListener& listener) {
   announce();
   const int signal = end.recv().value_or(0);
   log(Level::kInfo, "draining", {{"signal", signal}, {"connections", server.connections()}});
-  // Refuse instead of queueing what nobody will accept; the descriptor stays open, since serve() still uses it.
+  // Refuse instead of queueing what nobody will accept; the descriptor stays open, since serve() still uses
+  // it.
   ::shutdown(listener.fd(), SHUT_RD);
   drain(server);
   stop_watching();

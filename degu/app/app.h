@@ -38,12 +38,13 @@ struct AppOptions {
 ///     return app.run(argc, argv);
 ///   }
 ///
-/// run() in order: flags; data directory made, checked and locked against a second process; port bound; start hooks;
-/// components not yet started; requests served, readiness up, "NAME listening on URL" on stdout; SIGINT, SIGTERM or
-/// shutdown(); readiness down; the server drained (idle connections closed, requests in flight finished, those beyond
+/// run() in order: flags; data directory made, checked and locked against a second process; port bound; start
+/// hooks; components not yet started; requests served, readiness up, "NAME listening on URL" on stdout;
+/// SIGINT, SIGTERM or shutdown(); readiness down; the server drained (idle connections closed, requests in
+/// flight finished, those beyond
 /// --drain cancelled); components stopped in reverse; 0. A second signal ends the process at once.
-/// All hooks and factories run in goroutines. Set up by one goroutine; then client(), data_dir() and shutdown() are
-/// thread-safe.
+/// All hooks and factories run in goroutines. Set up by one goroutine; then client(), data_dir() and
+/// shutdown() are thread-safe.
 class App {
  public:
   explicit App(AppOptions options = {});
@@ -51,10 +52,11 @@ class App {
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
-  /// More flags for the program. --host, --port, --data-dir, --components, --drain, --access-log and --procs are there.
+  /// More flags for the program. --host, --port, --data-dir, --components, --drain, --access-log and --procs
+  /// are there.
   app::Flags& flags();
-  /// Another command beside the default `serve`: its function runs as a goroutine instead of the server, with the data
-  /// directory ready and components at hand, and its result is the exit code.
+  /// Another command beside the default `serve`: its function runs as a goroutine instead of the server, with
+  /// the data directory ready and components at hand, and its result is the exit code.
   app::Flags& command(std::string_view name, std::string_view help, UniqueFunction<int()> function);
 
   /// See Components. `factory` may take the App.
@@ -72,7 +74,9 @@ class App {
     check_running(Service::kName);
     return components_.client<Service>();
   }
-  void intercept(std::shared_ptr<rpc::Interceptor> interceptor) { components_.intercept(std::move(interceptor)); }
+  void intercept(std::shared_ptr<rpc::Interceptor> interceptor) {
+    components_.intercept(std::move(interceptor));
+  }
 
   /// The routes that will be served; access log, request ids and recovery surround them already.
   http::Router& router();
@@ -85,8 +89,9 @@ class App {
   /// At the stop of the component whose factory calls this; called elsewhere: after all components.
   void on_stop(UniqueFunction<void()> hook) { components_.on_stop(std::move(hook)); }
 
-  /// Parses the flags and does it all. Blocks until the end. The exit code: 0 after an orderly end, 1 when the start
-  /// failed (the reason is on stderr), CLI11's codes for bad flags. Not from within degu::run. Once.
+  /// Parses the flags and does it all. Blocks until the end. The exit code: 0 after an orderly end, 1 when
+  /// the start failed (the reason is on stderr), CLI11's codes for bad flags. Not from within degu::run.
+  /// Once.
   int run(int argc, const char* const* argv);
 
   /// Ends run() as a signal would.

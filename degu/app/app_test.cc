@@ -7,15 +7,14 @@
 #include <degu/rt/run.h>
 #include <degu/sync/chan.h>
 #include <degu/sync/wait_group.h>
-
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 namespace degu {
@@ -82,8 +81,9 @@ TEST_F(AppTest, ServesComponentsAndEndsOnShutdown) {
   EXPECT_EQ(first.body, R"({"text":"echo x"})");
   EXPECT_FALSE(first.header("x-request-id").empty());
   EXPECT_EQ(ready.body, R"({"status":"UP"})");
-  EXPECT_EQ(health.body,
-            R"({"status":"UP","phase":"running","components":["degu.app.testdata.First"],"checks":{"store":"UP"}})");
+  EXPECT_EQ(
+      health.body,
+      R"({"status":"UP","phase":"running","components":["degu.app.testdata.First"],"checks":{"store":"UP"}})");
 }
 
 TEST_F(AppTest, FailingCheckIsNotReady) {
@@ -260,11 +260,13 @@ TEST_F(AppTest, CommandsRunInsteadOfTheServer) {
   int products = 1;
   app.provide<Second>([] { return std::make_shared<Upper>(); });
   std::string answer;
-  app.command("seed", "fills the shelves", [&] {
-       answer = app.client<Second>()->call({}).text;
-       EXPECT_TRUE(std::filesystem::is_directory(app.data_dir()));
-       return products;
-     }).add("--products", products, "how many");
+  app.command("seed", "fills the shelves",
+              [&] {
+                answer = app.client<Second>()->call({}).text;
+                EXPECT_TRUE(std::filesystem::is_directory(app.data_dir()));
+                return products;
+              })
+      .add("--products", products, "how many");
   app.on_ready([](const std::string&) { FAIL() << "served"; });
   EXPECT_EQ(run_with(app, {"seed", "--products=7"}), 7);
   EXPECT_EQ(answer, "second");
@@ -286,7 +288,8 @@ TEST(Durations, ReadAndShow) {
   EXPECT_EQ(app::to_string(out), "2m");
   EXPECT_TRUE(app::parse_duration("0s", out));
   EXPECT_EQ(app::to_string(out), "0s");
-  for (const char* bad : {"", "5", "s", "-1s", "1.5s", "1 s", "99999999999h"}) EXPECT_FALSE(app::parse_duration(bad, out)) << bad;
+  for (const char* bad : {"", "5", "s", "-1s", "1.5s", "1 s", "99999999999h"})
+    EXPECT_FALSE(app::parse_duration(bad, out)) << bad;
 }
 
 }  // namespace

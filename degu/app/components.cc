@@ -98,8 +98,9 @@ void Components::throw_cycle(std::string_view name) const {
   const auto first = std::find(starting_.begin(), starting_.end(), name);
   std::vector<std::string> circle(first, starting_.end());
   circle.emplace_back(name);
-  throw Error(Code::kFailedPrecondition, "components need each other to start: " + joined(circle, " -> ") +
-                                             "; ask for one of these clients when it is first called instead");
+  throw Error(Code::kFailedPrecondition,
+              "components need each other to start: " + joined(circle, " -> ") +
+                  "; ask for one of these clients when it is first called instead");
 }
 
 }  // namespace degu::app

@@ -15,12 +15,13 @@
 
 namespace degu::app {
 
-/// The registry behind App. provide() belongs before the start. Components start one at a time; once they have, client()
-/// is safe to call from any goroutine.
+/// The registry behind App. provide() belongs before the start. Components start one at a time; once they
+/// have, client() is safe to call from any goroutine.
 class Components {
  public:
-  /// Names the component that makes `Service`, a generated class. `factory` gives a std::shared_ptr to an implementation
-  /// and runs when somebody first asks for the service. Throws Error(kAlreadyExists) for the second one of a service.
+  /// Names the component that makes `Service`, a generated class. `factory` gives a std::shared_ptr to an
+  /// implementation and runs when somebody first asks for the service. Throws Error(kAlreadyExists) for the
+  /// second one of a service.
   template <class Service, class F>
   void provide(F factory) {
     add(Service::kName, [this, make = std::move(factory)]() mutable -> std::shared_ptr<void> {
@@ -30,23 +31,26 @@ class Components {
     });
   }
 
-  /// A client of the service; starts the component if nobody has yet, and with it what its factory asks for. Throws
-  /// Error(kFailedPrecondition) when nobody provides it, or when components need each other in a circle (all named);
-  /// what the factory throws passes through.
+  /// A client of the service; starts the component if nobody has yet, and with it what its factory asks for.
+  /// Throws Error(kFailedPrecondition) when nobody provides it, or when components need each other in a
+  /// circle (all named); what the factory throws passes through.
   template <class Service>
   std::shared_ptr<Service> client() {
     return std::static_pointer_cast<Service>(start(Service::kName));
   }
 
   /// Around every call between components. Before the start.
-  void intercept(std::shared_ptr<rpc::Interceptor> interceptor) { interceptors_.push_back(std::move(interceptor)); }
+  void intercept(std::shared_ptr<rpc::Interceptor> interceptor) {
+    interceptors_.push_back(std::move(interceptor));
+  }
 
-  /// Runs `hook` when the component that is being started now stops; outside of a factory: after all components.
+  /// Runs `hook` when the component that is being started now stops; outside of a factory: after all
+  /// components.
   void on_stop(UniqueFunction<void()> hook);
 
   void start_all();
-  /// Stops what has been started, the last one first: its hooks, the last one first, then its object is let go. An
-  /// exception of a hook is logged; the others run.
+  /// Stops what has been started, the last one first: its hooks, the last one first, then its object is let
+  /// go. An exception of a hook is logged; the others run.
   void stop_all() noexcept;
 
   /// Names of the running components in the order of their start.

@@ -1,7 +1,6 @@
 #include <degu/app/components.h>
 #include <degu/app/testdata/three.degu.h>
 #include <degu/base/error.h>
-
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -21,7 +20,8 @@ using testdata::Third;
 // Answers with its name, and with what the one below it says.
 template <class Service, class Below = Service>
 struct Named : Service {
-  explicit Named(std::string n, std::shared_ptr<Below> b = nullptr) : name(std::move(n)), below(std::move(b)) {}
+  explicit Named(std::string n, std::shared_ptr<Below> b = nullptr)
+      : name(std::move(n)), below(std::move(b)) {}
   Answer call(const Ask& ask) override { return {name + (below ? "(" + below->call(ask).text + ")" : "")}; }
   std::string name;
   std::shared_ptr<Below> below;
@@ -64,11 +64,12 @@ TEST(Components, StartInTheOrderOfNeedAndStopInReverse) {
   components.start_all();
   EXPECT_EQ(components.client<First>()->call({}).text, "1(2(3))");
   EXPECT_EQ(components.client<First>(), components.client<First>()) << "one client a service";
-  EXPECT_EQ(components.started(), (std::vector<std::string>{"degu.app.testdata.Third", "degu.app.testdata.Second",
-                                                            "degu.app.testdata.First"}));
+  EXPECT_EQ(components.started(),
+            (std::vector<std::string>{"degu.app.testdata.Third", "degu.app.testdata.Second",
+                                      "degu.app.testdata.First"}));
   components.stop_all();
-  EXPECT_EQ(seen, (std::vector<std::string>{"third", "second", "first", "stop first b", "stop first a", "stop second",
-                                            "stop third", "stop app"}));
+  EXPECT_EQ(seen, (std::vector<std::string>{"third", "second", "first", "stop first b", "stop first a",
+                                            "stop second", "stop third", "stop app"}));
 }
 
 TEST(Components, StoppingLetsGoOfTheObject) {
@@ -87,9 +88,12 @@ TEST(Components, StoppingLetsGoOfTheObject) {
 
 TEST(Components, CirclesAreNamed) {
   Components components;
-  components.provide<First>([&] { return std::make_shared<Named<First, Second>>("1", components.client<Second>()); });
-  components.provide<Second>([&] { return std::make_shared<Named<Second, Third>>("2", components.client<Third>()); });
-  components.provide<Third>([&] { return std::make_shared<Named<Third, Second>>("3", components.client<Second>()); });
+  components.provide<First>(
+      [&] { return std::make_shared<Named<First, Second>>("1", components.client<Second>()); });
+  components.provide<Second>(
+      [&] { return std::make_shared<Named<Second, Third>>("2", components.client<Third>()); });
+  components.provide<Third>(
+      [&] { return std::make_shared<Named<Third, Second>>("3", components.client<Second>()); });
   const std::string message = message_of(components);
   EXPECT_NE(message.find("degu.app.testdata.Second -> degu.app.testdata.Third -> degu.app.testdata.Second"),
             std::string::npos)
@@ -98,10 +102,12 @@ TEST(Components, CirclesAreNamed) {
 
 TEST(Components, MissingOnesAreNamed) {
   Components components;
-  components.provide<First>([&] { return std::make_shared<Named<First, Second>>("1", components.client<Second>()); });
+  components.provide<First>(
+      [&] { return std::make_shared<Named<First, Second>>("1", components.client<Second>()); });
   const std::string message = message_of(components);
-  EXPECT_NE(message.find("no component provides degu.app.testdata.Second, which degu.app.testdata.First needs"),
-            std::string::npos)
+  EXPECT_NE(
+      message.find("no component provides degu.app.testdata.Second, which degu.app.testdata.First needs"),
+      std::string::npos)
       << message;
 }
 
@@ -138,7 +144,8 @@ TEST(Components, InterceptorsSeeCallsBetweenComponents) {
     seen.emplace_back(call.service);
     next();
   }));
-  components.provide<First>([&] { return std::make_shared<Named<First, Second>>("1", components.client<Second>()); });
+  components.provide<First>(
+      [&] { return std::make_shared<Named<First, Second>>("1", components.client<Second>()); });
   components.provide<Second>([] { return std::make_shared<Named<Second>>("2"); });
   components.client<First>()->call({});
   EXPECT_EQ(seen, (std::vector<std::string>{"degu.app.testdata.First", "degu.app.testdata.Second"}));

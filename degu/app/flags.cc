@@ -44,7 +44,8 @@ Flags& Flags::add(std::string_view name, double& target, std::string_view help) 
 
 Flags& Flags::add(std::string_view name, bool& target, std::string_view help) {
   const auto set = [&target, name = std::string(name)](const std::string& text) {
-    if (text != "on" && text != "off") throw CLI::ValidationError(name, "takes on or off, not \"" + text + "\"");
+    if (text != "on" && text != "off")
+      throw CLI::ValidationError(name, "takes on or off, not \"" + text + "\"");
     target = text == "on";
   };
   impl_->cli->add_option_function<std::string>(std::string(name), set, std::string(help))
@@ -82,7 +83,8 @@ bool parse_duration(std::string_view text, std::chrono::nanoseconds& out) noexce
 std::string to_string(std::chrono::nanoseconds duration) {
   if (duration.count() == 0) return "0s";
   for (const Unit& unit : kUnits) {
-    if (duration.count() % unit.nanos == 0) return std::to_string(duration.count() / unit.nanos) + std::string(unit.name);
+    if (duration.count() % unit.nanos == 0)
+      return std::to_string(duration.count() / unit.nanos) + std::string(unit.name);
   }
   return {};
 }

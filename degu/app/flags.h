@@ -9,9 +9,9 @@
 
 namespace degu::app {
 
-/// The flags of a program or of one of its commands. Each writes to a variable, whose value before parsing is the
-/// default and is shown by --help; the variable has to outlive the parsing. `name` is given as "--products". Not
-/// thread-safe.
+/// The flags of a program or of one of its commands. Each writes to a variable, whose value before parsing is
+/// the default and is shown by --help; the variable has to outlive the parsing. `name` is given as
+/// "--products". Not thread-safe.
 class Flags {
  public:
   struct Impl;

@@ -69,7 +69,9 @@ void Health::mount(http::RouterGroup& routes) {
     writer.value(now.ready ? "UP" : "DOWN");
     writer.key("phase");
     const Phase current = phase();
-    writer.value(current == Phase::kStarting ? "starting" : current == Phase::kRunning ? "running" : "draining");
+    writer.value(current == Phase::kStarting  ? "starting"
+                 : current == Phase::kRunning ? "running"
+                                              : "draining");
     writer.key("components");
     writer.begin_array();
     for (const std::string& name : components_) writer.value(name);

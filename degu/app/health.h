@@ -20,7 +20,8 @@ enum class Phase : uint8_t { kStarting, kRunning, kDraining };
 /// Routes that say how the process is, for people and orchestrators:
 /// - /health/live: 200 as long as the process answers;
 /// - /health/startup: 503 until it has started;
-/// - /health/ready: 200 while it wants requests: started, not draining, and every check passes; else 503 with the reason;
+/// - /health/ready: 200 while it wants requests: started, not draining, and every check passes; else 503 with
+/// the reason;
 /// - /health: all of it with components and checks; the status of /health/ready.
 /// Thread-safe, except that checks are added before the start.
 class Health {

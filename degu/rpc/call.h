@@ -18,8 +18,8 @@ struct CallInfo {
   std::string_view method;
 };
 
-/// Names and values that travel with calls beside the requests, e.g. "x-user-id". Names are lower-case; an entry has one
-/// value. A plain value type: not thread-safe.
+/// Names and values that travel with calls beside the requests, e.g. "x-user-id". Names are lower-case; an
+/// entry has one value. A plain value type: not thread-safe.
 class Metadata {
  public:
   using Entry = std::pair<std::string, std::string>;
@@ -39,12 +39,12 @@ class Metadata {
   std::vector<Entry> entries_;
 };
 
-/// The metadata of the current context: inherited by goroutines and by the calls made from here. Never changes while it
-/// is referred to; valid until the current context changes.
+/// The metadata of the current context: inherited by goroutines and by the calls made from here. Never
+/// changes while it is referred to; valid until the current context changes.
 const Metadata& metadata() noexcept;
 
-/// While it lives, the current context carries `added` on top of what it carried. Scopes nest; one belongs to the
-/// goroutine that made it. Allocates a context unless `added` is empty.
+/// While it lives, the current context carries `added` on top of what it carried. Scopes nest; one belongs to
+/// the goroutine that made it. Allocates a context unless `added` is empty.
 class MetadataScope {
  public:
   explicit MetadataScope(Metadata added);

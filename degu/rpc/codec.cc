@@ -13,9 +13,13 @@ void write_json(json::Writer& writer, const Empty&) {
   writer.end_object();
 }
 
-void read_json(json::Value value, Empty&, json::FieldErrors& errors) { codec::read_empty_object(value, errors); }
+void read_json(json::Value value, Empty&, json::FieldErrors& errors) {
+  codec::read_empty_object(value, errors);
+}
 
-codec::Text read_text(Empty&, std::string_view, std::string_view, json::FieldErrors&) { return codec::Text::kUnknown; }
+codec::Text read_text(Empty&, std::string_view, std::string_view, json::FieldErrors&) {
+  return codec::Text::kUnknown;
+}
 
 void validate(const Empty&, json::FieldErrors&) {}
 
@@ -24,10 +28,12 @@ namespace {
 
 template <class T>
 constexpr const char* integer_fault() {
-  if constexpr (std::is_same_v<T, int32_t>) return "must be a whole number between -2147483648 and 2147483647";
+  if constexpr (std::is_same_v<T, int32_t>)
+    return "must be a whole number between -2147483648 and 2147483647";
   if constexpr (std::is_same_v<T, uint32_t>) return "must be a whole number between 0 and 4294967295";
   if constexpr (std::is_same_v<T, int64_t>) return "must be a whole number that fits into 64 bits";
-  if constexpr (std::is_same_v<T, uint64_t>) return "must be a whole number, not negative, that fits into 64 bits";
+  if constexpr (std::is_same_v<T, uint64_t>)
+    return "must be a whole number, not negative, that fits into 64 bits";
 }
 
 template <class T>
@@ -47,7 +53,8 @@ const char* read_integer(json::Value value, T& out) {
       if (*number < 0) return integer_fault<T>();
     }
     if constexpr (sizeof(T) < sizeof(int64_t)) {
-      if (*number < std::numeric_limits<T>::min() || *number > std::numeric_limits<T>::max()) return integer_fault<T>();
+      if (*number < std::numeric_limits<T>::min() || *number > std::numeric_limits<T>::max())
+        return integer_fault<T>();
     }
     out = static_cast<T>(*number);
     return nullptr;
@@ -75,7 +82,8 @@ const char* parse_real(std::string_view text, T& out) {
   if (text == "-Infinity") return out = -std::numeric_limits<T>::infinity(), nullptr;
   T number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  // from_chars knows "inf" and "nan", which ProtoJSON does not; a number out of range is no number of the type.
+  // from_chars knows "inf" and "nan", which ProtoJSON does not; a number out of range is no number of the
+  // type.
   if (text.empty() || error != std::errc{} || end != text.data() + text.size() || !std::isfinite(number)) {
     return kNotANumber;
   }
@@ -187,9 +195,15 @@ const char* parse_bytes(std::string_view text, std::string& out) {
 
 void write_scalar(json::Writer& writer, double value) { write_real(writer, value); }
 void write_scalar(json::Writer& writer, float value) { write_real(writer, value); }
-void write_scalar(json::Writer& writer, Timestamp value) { writer.value(internal::format_timestamp(value)); }
-void write_scalar(json::Writer& writer, Duration value) { writer.value(internal::format_duration(value)); }
-void write_bytes(json::Writer& writer, std::string_view value) { writer.value(internal::encode_base64(value)); }
+void write_scalar(json::Writer& writer, Timestamp value) {
+  writer.value(std::string_view(internal::format_timestamp(value)));
+}
+void write_scalar(json::Writer& writer, Duration value) {
+  writer.value(std::string_view(internal::format_duration(value)));
+}
+void write_bytes(json::Writer& writer, std::string_view value) {
+  writer.value(internal::encode_base64(value));
+}
 
 void read_empty_object(json::Value value, json::FieldErrors& errors) {
   if (!internal::expect(value, json::Type::kObject, errors)) return;
@@ -212,7 +226,8 @@ bool enum_text(json::Value value, std::string& out) {
     return true;
   }
   const auto text = value.string();
-  const bool is_name = text && !text->empty() && text->front() != '-' && (text->front() < '0' || text->front() > '9');
+  const bool is_name =
+      text && !text->empty() && text->front() != '-' && (text->front() < '0' || text->front() > '9');
   if (is_name) out.assign(*text);
   return is_name;
 }

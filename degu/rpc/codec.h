@@ -1,8 +1,9 @@
-// The codec that generated code is written in: ProtoJSON from and to C++ types, and single fields from text. Not for use
-// by hand: call write_json, read_json and read_text of the message.
+// The codec that generated code is written in: ProtoJSON from and to C++ types, and single fields from text.
+// Not for use by hand: call write_json, read_json and read_text of the message.
 //
-// Differences from ProtoJSON, on purpose: what a message does not have is an error unless FieldErrors::ignore_unknown;
-// a field may stand in an object once, whatever its spelling; enums take no numbers that have no name.
+// Differences from ProtoJSON, on purpose: what a message does not have is an error unless
+// FieldErrors::ignore_unknown; a field may stand in an object once, whatever its spelling; enums take no
+// numbers that have no name.
 #pragma once
 
 #include <degu/http/json_reader.h>
@@ -25,7 +26,8 @@ namespace degu::rpc {
 
 void write_json(json::Writer& writer, const Empty& message);
 void read_json(json::Value value, Empty& message, json::FieldErrors& errors);
-codec::Text read_text(Empty& message, std::string_view name, std::string_view text, json::FieldErrors& errors);
+codec::Text read_text(Empty& message, std::string_view name, std::string_view text,
+                      json::FieldErrors& errors);
 void validate(const Empty& message, json::FieldErrors& errors);
 
 }  // namespace degu::rpc
@@ -77,7 +79,9 @@ inline void write_scalar(json::Writer& writer, int32_t value) { writer.value(val
 inline void write_scalar(json::Writer& writer, uint32_t value) { writer.value(value); }
 inline void write_scalar(json::Writer& writer, int64_t value) { writer.quoted(value); }
 inline void write_scalar(json::Writer& writer, uint64_t value) { writer.quoted(value); }
-inline void write_scalar(json::Writer& writer, const std::string& value) { writer.value(std::string_view(value)); }
+inline void write_scalar(json::Writer& writer, const std::string& value) {
+  writer.value(std::string_view(value));
+}
 
 namespace internal {
 
@@ -99,7 +103,8 @@ template <class T>
 inline constexpr bool kIsScalar = std::is_arithmetic_v<T> || std::is_same_v<T, std::string> ||
                                   std::is_same_v<T, Timestamp> || std::is_same_v<T, Duration>;
 template <class T>
-inline constexpr bool kIsMessage = !kIsScalar<T> && !std::is_enum_v<T> && !kIsOptional<T> && !kIsVector<T> && !kIsMap<T>;
+inline constexpr bool kIsMessage =
+    !kIsScalar<T> && !std::is_enum_v<T> && !kIsOptional<T> && !kIsVector<T> && !kIsMap<T>;
 
 inline constexpr const char* kNoSuchName = "is not one of the allowed names";
 
@@ -263,7 +268,8 @@ void read_value(json::Value value, T& out, json::FieldErrors& errors) {
 template <Form F = Form::kPlain, class T>
 void read_member(json::Value value, std::string_view name, T& out, json::FieldErrors& errors) {
   if (value.is_null()) return;
-  if constexpr (internal::kIsScalar<T> || std::is_enum_v<T>) {  // the common case builds no path unless it fails
+  if constexpr (internal::kIsScalar<T> ||
+                std::is_enum_v<T>) {  // the common case builds no path unless it fails
     if (const char* fault = internal::read_one<F>(value, out)) errors.add(name, fault);
   } else {
     json::FieldErrors::Scope scope(errors, name);
@@ -271,7 +277,8 @@ void read_member(json::Value value, std::string_view name, T& out, json::FieldEr
   }
 }
 
-/// Calls read(index, value) for each member that `find` knows; reports unknown members and those given in both spellings.
+/// Calls read(index, value) for each member that `find` knows; reports unknown members and those given in
+/// both spellings.
 template <size_t N, class F>
 void read_object(json::Value value, json::FieldErrors& errors, const std::string_view (&names)[N],
                  int (*find)(std::string_view) noexcept, F read) {
@@ -296,8 +303,8 @@ void read_empty_object(json::Value value, json::FieldErrors& errors);
 /// "a" of "a.b.c".
 inline std::string_view first_part(std::string_view name) { return name.substr(0, name.find('.')); }
 
-/// Sets a scalar, an enum or one more entry of a list of these from text. `name` is what was asked for, `member` what the
-/// field is called in JSON and in errors.
+/// Sets a scalar, an enum or one more entry of a list of these from text. `name` is what was asked for,
+/// `member` what the field is called in JSON and in errors.
 template <Form F = Form::kPlain, class T>
 Text read_text_field(std::string_view name, std::string_view member, T& out, std::string_view text,
                      json::FieldErrors& errors) {

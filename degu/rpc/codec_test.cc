@@ -1,7 +1,6 @@
 #include <degu/base/error.h>
 #include <degu/rpc/codec.h>
 #include <degu/rpc/testdata/kitchen.degu.h>
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -41,15 +40,17 @@ template <class T>
 T from_json(std::string_view text) {
   T message;
   const auto wrong = read(text, message);
-  EXPECT_TRUE(wrong.empty()) << text << " -> " << (wrong.empty() ? "" : wrong.begin()->first + wrong.begin()->second);
+  EXPECT_TRUE(wrong.empty()) << text << " -> "
+                             << (wrong.empty() ? "" : wrong.begin()->first + wrong.begin()->second);
   return message;
 }
 
 TEST(Codec, WritesDefaultScalars) {
-  EXPECT_EQ(to_json(Scalars{}),
-            R"({"aDouble":0,"aFloat":0,"anInt32":0,"anInt64":"0","aUint32":0,"aUint64":"0","aSint32":0,"aSint64":"0",)"
-            R"("aFixed32":0,"aFixed64":"0","aSfixed32":0,"aSfixed64":"0","aBool":false,"aString":"","someBytes":"",)"
-            R"("colour":"COLOUR_UNSPECIFIED","other\"name":"","class":0})");
+  EXPECT_EQ(
+      to_json(Scalars{}),
+      R"({"aDouble":0,"aFloat":0,"anInt32":0,"anInt64":"0","aUint32":0,"aUint64":"0","aSint32":0,"aSint64":"0",)"
+      R"("aFixed32":0,"aFixed64":"0","aSfixed32":0,"aSfixed64":"0","aBool":false,"aString":"","someBytes":"",)"
+      R"("colour":"COLOUR_UNSPECIFIED","other\"name":"","class":0})");
 }
 
 TEST(Codec, ScalarsRoundTrip) {
@@ -179,8 +180,9 @@ TEST(Codec, PathsOfNestedFaults) {
 }
 
 TEST(Codec, ListsRoundTrip) {
-  EXPECT_EQ(to_json(Lists{}), R"({"numbers":[],"longs":[],"flags":[],"texts":[],"blobs":[],"colours":[],"points":[],)"
-                              R"("times":[],"laters":[]})");
+  EXPECT_EQ(to_json(Lists{}),
+            R"({"numbers":[],"longs":[],"flags":[],"texts":[],"blobs":[],"colours":[],"points":[],)"
+            R"("times":[],"laters":[]})");
   Lists in;
   in.numbers = {1, -2};
   in.longs = {3};
@@ -201,10 +203,12 @@ TEST(Codec, MapsRoundTrip) {
   in.colours[true] = shared::Colour::kRed;
   in.blobs["b"] = "\xff";
   in.numbers[7] = 8;
-  EXPECT_EQ(to_json(in), R"({"points":{"p":{"x":0,"y":4}},"names":{"-3":"minus three"},"colours":{"true":"COLOUR_RED"},)"
-                         R"("blobs":{"b":"/w=="},"numbers":{"7":"8"}})");
+  EXPECT_EQ(to_json(in),
+            R"({"points":{"p":{"x":0,"y":4}},"names":{"-3":"minus three"},"colours":{"true":"COLOUR_RED"},)"
+            R"("blobs":{"b":"/w=="},"numbers":{"7":"8"}})");
   EXPECT_EQ(from_json<Maps>(to_json(in)), in);
-  const auto wrong = faults<Maps>(R"({"names":{"x":"a","1":"a","01":"b"},"points":{"q":{"x":[]}},"colours":{"true":null}})");
+  const auto wrong =
+      faults<Maps>(R"({"names":{"x":"a","1":"a","01":"b"},"points":{"q":{"x":[]}},"colours":{"true":null}})");
   EXPECT_EQ(wrong.size(), 4U);
   EXPECT_TRUE(wrong.contains("names.x"));
   EXPECT_EQ(wrong.at("names.01"), "is given more than once");
@@ -216,7 +220,8 @@ TEST(Codec, OneofTakesOne) {
   EXPECT_EQ(c.text, "t");
   EXPECT_FALSE(c.number);
   EXPECT_EQ(to_json(c), R"({"text":"t"})");
-  EXPECT_EQ(faults<Choice>(R"({"text":"t","number":1})").at(""), "only one of number, text, point may be given");
+  EXPECT_EQ(faults<Choice>(R"({"text":"t","number":1})").at(""),
+            "only one of number, text, point may be given");
 }
 
 TEST(Codec, RecursiveMessages) {

@@ -17,8 +17,8 @@ namespace internal {
 class BodyRef {
  public:
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, BodyRef>)
-  BodyRef(F&& body) noexcept
+  requires(!std::is_same_v<std::remove_cvref_t<F>, BodyRef>) BodyRef(F&& body)
+  noexcept
       : object_(const_cast<void*>(static_cast<const void*>(&body))),
         call_([](void* object) { (*static_cast<std::remove_reference_t<F>*>(object))(); }) {}
   void operator()() const { call_(object_); }
@@ -36,7 +36,8 @@ using Interceptors = std::vector<std::shared_ptr<Interceptor>>;
 /// The rest of the chain, down to the method. Valid while intercept() runs.
 class Next {
  public:
-  Next(const CallInfo& call, const Interceptors& interceptors, std::size_t index, internal::BodyRef body) noexcept
+  Next(const CallInfo& call, const Interceptors& interceptors, std::size_t index,
+       internal::BodyRef body) noexcept
       : call_(call), interceptors_(interceptors), index_(index), body_(body) {}
   /// Throws degu::Error when the call fails. Calling it again repeats the call.
   void operator()() const;
@@ -48,8 +49,8 @@ class Next {
   internal::BodyRef body_;
 };
 
-/// Surrounds calls: does something, calls next(), does something. Throwing instead of calling next() refuses the call.
-/// One object serves many calls at once: it must be safe to call concurrently.
+/// Surrounds calls: does something, calls next(), does something. Throwing instead of calling next() refuses
+/// the call. One object serves many calls at once: it must be safe to call concurrently.
 class Interceptor {
  public:
   virtual ~Interceptor() = default;
@@ -72,8 +73,8 @@ std::shared_ptr<Interceptor> make_interceptor(F function) {
 
 namespace internal {
 
-/// Runs `body` inside the interceptors, the first one outermost. Whatever is thrown that is no degu::Error becomes
-/// Error(kUnknown) whose message tells nothing of it; the exception is its cause and goes to the log.
+/// Runs `body` inside the interceptors, the first one outermost. Whatever is thrown that is no degu::Error
+/// becomes Error(kUnknown) whose message tells nothing of it; the exception is its cause and goes to the log.
 void run_intercepted(const CallInfo& call, const Interceptors& interceptors, BodyRef body);
 
 }  // namespace internal

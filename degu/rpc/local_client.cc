@@ -11,8 +11,8 @@ void check_context() {
 }
 
 void throw_no_answer(const CallInfo& call) {
-  throw Error(Code::kInternal, "an interceptor of " + std::string(call.service) + "/" + std::string(call.method) +
-                                   " neither called on nor failed");
+  throw Error(Code::kInternal, "an interceptor of " + std::string(call.service) + "/" +
+                                   std::string(call.method) + " neither called on nor failed");
 }
 
 }  // namespace degu::rpc::internal

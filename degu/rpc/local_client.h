@@ -39,7 +39,8 @@ void check_context();
 
 /// For generated clients.
 template <class Response, class Request, class Invoke>
-Response local_call(const CallInfo& call, const LocalOptions& options, const Request& request, Invoke invoke) {
+Response local_call(const CallInfo& call, const LocalOptions& options, const Request& request,
+                    Invoke invoke) {
   internal::check_context();
   json::FieldErrors errors;
   validate(request, errors);

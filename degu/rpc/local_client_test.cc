@@ -3,7 +3,6 @@
 #include <degu/rpc/local_client.h>
 #include <degu/rpc/testdata/kitchen.degu.h>
 #include <degu/rt/run.h>
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -115,7 +114,9 @@ TEST(LocalClient, DeadlineReachesTheService) {
 
 TEST(LocalClient, ErrorsPassUnchanged) {
   auto things = std::make_shared<FakeThings>();
-  things->on_get = [](const GetThingRequest&) -> Thing { throw Error(Code::kNotFound, "no thing", {{"id", "unknown"}}); };
+  things->on_get = [](const GetThingRequest&) -> Thing {
+    throw Error(Code::kNotFound, "no thing", {{"id", "unknown"}});
+  };
   try {
     local_client<ThingService>(things)->get_thing({});
     FAIL();
@@ -153,8 +154,9 @@ TEST(Interceptors, SurroundInOrder) {
   };
   auto things = std::make_shared<FakeThings>();
   local_client<ThingService>(things, {named("a"), named("b")})->get_thing({});
-  EXPECT_EQ(seen, (std::vector<std::string>{"a degu.rpc.testdata.ThingService/GetThing",
-                                            "b degu.rpc.testdata.ThingService/GetThing", "b done", "a done"}));
+  EXPECT_EQ(seen,
+            (std::vector<std::string>{"a degu.rpc.testdata.ThingService/GetThing",
+                                      "b degu.rpc.testdata.ThingService/GetThing", "b done", "a done"}));
 }
 
 TEST(Interceptors, SeeErrorsAndMayRetryOrRefuse) {
@@ -176,10 +178,12 @@ TEST(Interceptors, SeeErrorsAndMayRetryOrRefuse) {
   local_client<ThingService>(things, {retry})->get_thing({});
   EXPECT_EQ(things->calls, 3);
 
-  const auto refuse = make_interceptor([](const CallInfo&, const Next&) { throw Error(Code::kResourceExhausted, "no"); });
+  const auto refuse =
+      make_interceptor([](const CallInfo&, const Next&) { throw Error(Code::kResourceExhausted, "no"); });
   const auto silent = make_interceptor([](const CallInfo&, const Next&) {});
   const auto broken = make_interceptor([](const CallInfo&, const Next&) { throw 1; });
-  EXPECT_EQ(code_of([&] { local_client<ThingService>(things, {refuse})->get_thing({}); }), Code::kResourceExhausted);
+  EXPECT_EQ(code_of([&] { local_client<ThingService>(things, {refuse})->get_thing({}); }),
+            Code::kResourceExhausted);
   EXPECT_EQ(code_of([&] { local_client<ThingService>(things, {silent})->get_thing({}); }), Code::kInternal);
   EXPECT_EQ(code_of([&] { local_client<ThingService>(things, {broken})->get_thing({}); }), Code::kUnknown);
   EXPECT_EQ(things->calls, 3);

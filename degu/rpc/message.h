@@ -1,4 +1,5 @@
-// What generated messages are made of besides the standard library; kept small, since every generated header has it.
+// What generated messages are made of besides the standard library; kept small, since every generated header
+// has it.
 #pragma once
 
 #include <chrono>
@@ -40,8 +41,8 @@ struct Empty {
   friend bool operator==(const Empty&, const Empty&) = default;
 };
 
-/// An optional T on the heap, for messages that contain themselves. Copies deeply and compares by content. Used as a
-/// std::optional is.
+/// An optional T on the heap, for messages that contain themselves. Copies deeply and compares by content.
+/// Used as a std::optional is.
 template <class T>
 class Box {
  public:

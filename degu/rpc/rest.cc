@@ -36,7 +36,8 @@ void RestCall::bind_query(void* message, ReadText read) {
       errors_.add(param.name, "is given more than once");
       continue;
     }
-    const auto result = route_.query ? read(message, param.name, param.value, errors_) : codec::Text::kUnknown;
+    const auto result =
+        route_.query ? read(message, param.name, param.value, errors_) : codec::Text::kUnknown;
     if (result == codec::Text::kUnknown) errors_.add(param.name, "is not a known query parameter");
     if (result == codec::Text::kSet) set.push_back(param.name);
   }
@@ -44,7 +45,8 @@ void RestCall::bind_query(void* message, ReadText read) {
 
 void RestCall::bind_texts(void* message, ReadText read) {
   bind_query(message, read);
-  for (const RestBinding& binding : route_.params) read(message, binding.field, exchange_.param(binding.source), errors_);
+  for (const RestBinding& binding : route_.params)
+    read(message, binding.field, exchange_.param(binding.source), errors_);
   // An absent header clears its field, so that no other part of the request can set it.
   for (const RestBinding& binding : route_.headers) {
     const std::string_view text = exchange_.header(binding.source);

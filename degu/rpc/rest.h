@@ -18,9 +18,9 @@ namespace degu::rpc {
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
-  /// Puts what is known of the caller ("x-user-id") into `metadata` and returns true; returns false when the request
-  /// carries no credentials; throws Error(kUnauthenticated) when it carries bad ones. Routes without (degu.auth) take
-  /// both for an anonymous caller.
+  /// Puts what is known of the caller ("x-user-id") into `metadata` and returns true; returns false when the
+  /// request carries no credentials; throws Error(kUnauthenticated) when it carries bad ones. Routes without
+  /// (degu.auth) take both for an anonymous caller.
   virtual bool authenticate(http::Exchange& exchange, Metadata& metadata) = 0;
 };
 
@@ -30,7 +30,9 @@ std::shared_ptr<Authenticator> make_authenticator(F function) {
   class Made final : public Authenticator {
    public:
     explicit Made(F f) : function_(std::move(f)) {}
-    bool authenticate(http::Exchange& exchange, Metadata& metadata) override { return function_(exchange, metadata); }
+    bool authenticate(http::Exchange& exchange, Metadata& metadata) override {
+      return function_(exchange, metadata);
+    }
 
    private:
     F function_;
@@ -66,8 +68,9 @@ struct RestRoute {
 /// Throws when `options` lack what routes of the service need.
 void check_rest_options(std::string_view service, const RestOptions& options);
 
-/// One request to a route, in the order of its members: authenticate, read the body, bind the rest, run, reply. Lives on
-/// the stack of the handler. Fails by throwing degu::Error, which http turns into a problem document.
+/// One request to a route, in the order of its members: authenticate, read the body, bind the rest, run,
+/// reply. Lives on the stack of the handler. Fails by throwing degu::Error, which http turns into a problem
+/// document.
 class RestCall {
  public:
   /// Authenticates. Throws Error(kUnauthenticated).
@@ -77,13 +80,15 @@ class RestCall {
   std::optional<json::Value> body() { return exchange_.json_body(); }
   json::FieldErrors& errors() noexcept { return errors_; }
 
-  /// Reads query, path and headers into the request, checks its field rules, and throws Error(kInvalidArgument) with
-  /// everything that was wrong with it, the body included. A later source wins; headers and path beat the body.
+  /// Reads query, path and headers into the request, checks its field rules, and throws
+  /// Error(kInvalidArgument) with everything that was wrong with it, the body included. A later source wins;
+  /// headers and path beat the body.
   template <class Request>
   void bind(Request& request) {
-    bind_texts(&request, [](void* message, std::string_view name, std::string_view text, json::FieldErrors& errors) {
-      return read_text(*static_cast<Request*>(message), name, text, errors);
-    });
+    bind_texts(&request,
+               [](void* message, std::string_view name, std::string_view text, json::FieldErrors& errors) {
+                 return read_text(*static_cast<Request*>(message), name, text, errors);
+               });
     validate(std::as_const(request), errors_);
     errors_.throw_if_any();
   }

@@ -4,7 +4,6 @@
 #include <degu/rpc/rest.h>
 #include <degu/rpc/testdata/kitchen.degu.h>
 #include <degu/rt/run.h>
-
 #include <gtest/gtest.h>
 
 #include <stdexcept>
@@ -83,8 +82,9 @@ bool mentions(const http::Response& response, std::string_view text) {
 }
 
 TEST_F(RestTest, PathAndQuery) {
-  const auto response = call("GET", "/v1/things/a%20b?verbose=true&levels=1&levels=2&near.x=3&colour=COLOUR_RED&"
-                                    "since=2026-01-02T03:04:05Z");
+  const auto response = call("GET",
+                             "/v1/things/a%20b?verbose=true&levels=1&levels=2&near.x=3&colour=COLOUR_RED&"
+                             "since=2026-01-02T03:04:05Z");
   EXPECT_EQ(response.status, 200) << response.body;
   EXPECT_EQ(response.header("content-type"), "application/json");
   EXPECT_EQ(response.body, R"({"id":"a b","name":"","size":"5","tags":[],"colour":"COLOUR_UNSPECIFIED"})");
@@ -108,8 +108,9 @@ TEST_F(RestTest, QueryFaultsAllAtOnce) {
       call("GET", "/v1/things/1?verbose=maybe&verbose=true&levels=x&levels=1&near.x=1000&near=5&nope=1&id=2");
   EXPECT_EQ(response.status, 400) << response.body;
   EXPECT_EQ(response.header("content-type"), "application/problem+json");
-  for (const char* part : {"must be true or false", "\"verbose\"", "is given more than once", "\"levels\"", "near.x",
-                           "between -100 and 100", "\"near\"", "is not a known query parameter", "\"nope\"", "\"id\""}) {
+  for (const char* part :
+       {"must be true or false", "\"verbose\"", "is given more than once", "\"levels\"", "near.x",
+        "between -100 and 100", "\"near\"", "is not a known query parameter", "\"nope\"", "\"id\""}) {
     EXPECT_TRUE(mentions(response, part)) << part << " in " << response.body;
   }
 }
@@ -127,19 +128,23 @@ TEST_F(RestTest, BodyIsAField) {
 
 TEST_F(RestTest, HeaderFieldsComeFromTheHeaderOnly) {
   const Headers user = {{"authorization", "ann"}};
-  auto response = call("POST", "/v1/shelves/s/things?idempotency_key=smuggled", R"({"name":5,"point":{"x":500}})", user);
+  auto response =
+      call("POST", "/v1/shelves/s/things?idempotency_key=smuggled", R"({"name":5,"point":{"x":500}})", user);
   EXPECT_EQ(response.status, 400) << response.body;
   EXPECT_TRUE(mentions(response, "is required (header Idempotency-Key)")) << response.body;
   EXPECT_TRUE(mentions(response, "thing.name")) << response.body;
   EXPECT_TRUE(mentions(response, "thing.point.x")) << response.body;
-  response = call("POST", "/v1/shelves/s/things", "{}", {{"authorization", "ann"}, {"idempotency-key", "a b"}});
+  response =
+      call("POST", "/v1/shelves/s/things", "{}", {{"authorization", "ann"}, {"idempotency-key", "a b"}});
   EXPECT_EQ(response.status, 400);
-  response = call("POST", "/v1/shelves/s/things", "{}", {{"authorization", "ann"}, {"idempotency-key", "\xc3\x28"}});
+  response =
+      call("POST", "/v1/shelves/s/things", "{}", {{"authorization", "ann"}, {"idempotency-key", "\xc3\x28"}});
   EXPECT_EQ(response.status, 400);
 }
 
 TEST_F(RestTest, MissingBodyIsAMissingField) {
-  const auto response = call("POST", "/v1/shelves/s/things", "", {{"authorization", "ann"}, {"idempotency-key", "k"}});
+  const auto response =
+      call("POST", "/v1/shelves/s/things", "", {{"authorization", "ann"}, {"idempotency-key", "k"}});
   EXPECT_EQ(response.status, 400);
   EXPECT_TRUE(mentions(response, "is required")) << response.body;
 }
@@ -151,15 +156,18 @@ TEST_F(RestTest, CustomVerbWithWholeBody) {
   EXPECT_EQ(things_.renamed.name, "n");
   response = call("POST", "/v1/things/9:rename?other=1", R"({"name":7,"priority":10,"nope":1})");
   EXPECT_EQ(response.status, 400);
-  for (const char* part : {"must be a string", "between 0 and 9", "is not a known field", "is not a known query parameter"}) {
+  for (const char* part :
+       {"must be a string", "between 0 and 9", "is not a known field", "is not a known query parameter"}) {
     EXPECT_TRUE(mentions(response, part)) << part << " in " << response.body;
   }
   EXPECT_FALSE(mentions(response, "is required")) << "one fault a field: " << response.body;
 }
 
 TEST_F(RestTest, MalformedBodies) {
-  for (const char* body : {"{", "[1,2]", "{\"name\":\"a\",\"name\":\"b\"}", "{\"name\":\"\xff\"}", "{\"name\":\"a\"}x"}) {
-    EXPECT_EQ(call("POST", "/v1/things/9:rename", body, {{"content-type", "application/json"}}).status, 400) << body;
+  for (const char* body :
+       {"{", "[1,2]", "{\"name\":\"a\",\"name\":\"b\"}", "{\"name\":\"\xff\"}", "{\"name\":\"a\"}x"}) {
+    EXPECT_EQ(call("POST", "/v1/things/9:rename", body, {{"content-type", "application/json"}}).status, 400)
+        << body;
   }
 }
 

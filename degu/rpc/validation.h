@@ -21,17 +21,20 @@ inline constexpr size_t kUnlimited = static_cast<size_t>(-1);
 void report(json::FieldErrors& errors, std::string_view path, std::string_view reason);
 
 /// Length of UTF-8 text in code points; adds "must have at least 8 characters" and the like.
-void check_characters(std::string_view text, size_t min, size_t max, std::string_view path, json::FieldErrors& errors);
-void check_bytes(std::string_view bytes, size_t min, size_t max, std::string_view path, json::FieldErrors& errors);
+void check_characters(std::string_view text, size_t min, size_t max, std::string_view path,
+                      json::FieldErrors& errors);
+void check_bytes(std::string_view bytes, size_t min, size_t max, std::string_view path,
+                 json::FieldErrors& errors);
 void check_size(size_t size, size_t min, size_t max, std::string_view path, json::FieldErrors& errors);
 template <class Container>
-void check_entries(const Container& entries, size_t min, size_t max, std::string_view path, json::FieldErrors& errors) {
+void check_entries(const Container& entries, size_t min, size_t max, std::string_view path,
+                   json::FieldErrors& errors) {
   check_size(entries.size(), min, max, path, errors);
 }
 
 /// Empty text passes: that is for `required` and `min_len`.
-void check_pattern(std::string_view text, const Pattern& pattern, std::string_view path, std::string_view reason,
-                   json::FieldErrors& errors);
+void check_pattern(std::string_view text, const Pattern& pattern, std::string_view path,
+                   std::string_view reason, json::FieldErrors& errors);
 
 /// Calls check(entry) with the path at each entry of a list.
 template <class T, class F>

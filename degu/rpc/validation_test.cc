@@ -1,6 +1,5 @@
 #include <degu/rpc/testdata/kitchen.degu.h>
 #include <degu/rpc/validation.h>
-
 #include <gtest/gtest.h>
 
 #include <limits>

@@ -1,8 +1,9 @@
 #include "check.h"
 
+#include <degu/rpc/internal/pattern.h>
+
 #include <set>
 
-#include <degu/rpc/internal/pattern.h>
 #include "messages.h"
 #include "names.h"
 #include "options.h"
@@ -17,7 +18,8 @@ class Checker {
   explicit Checker(const pb::FileDescriptor* file) : file_(file) {}
 
   std::string run() {
-    if (file_->syntax() != pb::FileDescriptor::SYNTAX_PROTO3) faults_ += file_->name() + ": only proto3 is supported\n";
+    if (file_->syntax() != pb::FileDescriptor::SYNTAX_PROTO3)
+      faults_ += file_->name() + ": only proto3 is supported\n";
     for (const pb::EnumDescriptor* type : all_enums(file_)) check_enum(type);
     for (const pb::Descriptor* message : messages_in_order(file_)) check_message(message);
     for (int i = 0; i < file_->service_count(); ++i) check_service(file_->service(i));
@@ -46,17 +48,20 @@ class Checker {
     std::set<std::string> keys;
     for (int i = 0; i < message->field_count(); ++i) {
       const pb::FieldDescriptor* field = message->field(i);
-      if (!names.insert(member_name(field)).second) fault(field, "two fields would be called " + member_name(field));
+      if (!names.insert(member_name(field)).second)
+        fault(field, "two fields would be called " + member_name(field));
       if (!keys.insert(field->json_name()).second) fault(field, "two fields would have this name in JSON");
       check_field(field);
     }
   }
 
   void check_field(const pb::FieldDescriptor* field) {
-    const pb::Descriptor* type = field->is_map() ? field->message_type()->map_value()->message_type()
-                                                 : field->message_type();
-    if (type != nullptr && well_known(type) == WellKnown::kNone && type->full_name().starts_with("google.protobuf.")) {
-      fault(field, type->full_name() + " is not supported; of the well-known types only Timestamp, Duration and Empty are");
+    const pb::Descriptor* type =
+        field->is_map() ? field->message_type()->map_value()->message_type() : field->message_type();
+    if (type != nullptr && well_known(type) == WellKnown::kNone &&
+        type->full_name().starts_with("google.protobuf.")) {
+      fault(field, type->full_name() +
+                       " is not supported; of the well-known types only Timestamp, Duration and Empty are");
     }
     const std::string rule = rule_fault(field);
     if (!rule.empty()) fault(field, rule);
@@ -69,8 +74,10 @@ class Checker {
     std::set<std::string> names;
     for (int i = 0; i < service->method_count(); ++i) {
       const pb::MethodDescriptor* method = service->method(i);
-      if (!names.insert(method_name(method)).second) fault(method, "two methods would be called " + method_name(method));
-      if (method->client_streaming() || method->server_streaming()) fault(method, "streaming is not supported yet");
+      if (!names.insert(method_name(method)).second)
+        fault(method, "two methods would be called " + method_name(method));
+      if (method->client_streaming() || method->server_streaming())
+        fault(method, "streaming is not supported yet");
       for (const pb::Descriptor* type : {method->input_type(), method->output_type()}) {
         const WellKnown kind = well_known(type);
         if (kind == WellKnown::kTimestamp || kind == WellKnown::kDuration) {

@@ -19,8 +19,8 @@ namespace {
 
 // Imports that only bring options or well-known types have no header of their own.
 bool has_header(const pb::FileDescriptor* file) {
-  return !file->package().starts_with("google.") && file->package() != "google" && file->package() != "degu" &&
-         (file->message_type_count() > 0 || file->enum_type_count() > 0);
+  return !file->package().starts_with("google.") && file->package() != "google" &&
+         file->package() != "degu" && (file->message_type_count() > 0 || file->enum_type_count() > 0);
 }
 
 void open_namespace(const pb::FileDescriptor* file, Text& out) {

@@ -7,8 +7,8 @@
 
 namespace gen {
 
-/// The protoc plug-in. Each part of the output has a writer of its own (messages, json, rules, service, rest); a wire
-/// codec would be one more.
+/// The protoc plug-in. Each part of the output has a writer of its own (messages, json, rules, service,
+/// rest); a wire codec would be one more.
 class Generator : public google::protobuf::compiler::CodeGenerator {
  public:
   bool Generate(const google::protobuf::FileDescriptor* file, const std::string& parameter,

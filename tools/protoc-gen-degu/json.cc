@@ -15,7 +15,8 @@ bool is_bytes(const pb::FieldDescriptor* field) {
   return field->type() == pb::FieldDescriptor::TYPE_BYTES;
 }
 
-// The codec's functions take the one thing the C++ type does not tell: whether a std::string is text or bytes.
+// The codec's functions take the one thing the C++ type does not tell: whether a std::string is text or
+// bytes.
 std::string codec(const std::string& function, const pb::FieldDescriptor* field) {
   return "codec::" + function + (is_bytes(field) ? "<codec::Form::kBytes>" : "");
 }
@@ -23,7 +24,8 @@ std::string codec(const std::string& function, const pb::FieldDescriptor* field)
 void write_name_table(const pb::Descriptor* message, Text& out) {
   if (message->field_count() == 0) return;
   std::string names;
-  for (int i = 0; i < message->field_count(); ++i) names += (i == 0 ? "" : ", ") + quoted(message->field(i)->json_name());
+  for (int i = 0; i < message->field_count(); ++i)
+    names += (i == 0 ? "" : ", ") + quoted(message->field(i)->json_name());
   out.line("constexpr std::string_view k", local_name(message), "Names[] = {", names, "};");
   out.line();
 }
@@ -54,12 +56,13 @@ void write_field_lookup(const pb::Descriptor* message, Text& out) {
 
 void write_writer(const pb::Descriptor* message, Text& out) {
   const bool empty = message->field_count() == 0;
-  out.line("void write_json(json::Writer& writer, const ", local_name(message), "&", empty ? "" : " message", ") {");
+  out.line("void write_json(json::Writer& writer, const ", local_name(message), "&", empty ? "" : " message",
+           ") {");
   out.line("writer.begin_object();");
   for (int i = 0; i < message->field_count(); ++i) {
     const pb::FieldDescriptor* field = message->field(i);
-    out.line(codec("write_member", field), "(writer, ", quoted(quoted(field->json_name()) + ":"), ", message.",
-             member_name(field), ");");
+    out.line(codec("write_member", field), "(writer, ", quoted(quoted(field->json_name()) + ":"),
+             ", message.", member_name(field), ");");
   }
   out.line("writer.end_object();");
   out.line("}");
@@ -89,7 +92,8 @@ void write_reader(const pb::Descriptor* message, Text& out) {
     return;
   }
   out.line("void read_json(json::Value value, ", name, "& message, json::FieldErrors& errors) {");
-  out.line("codec::read_object(value, errors, k", name, "Names, find_", name, ", [&](int field, json::Value member) {");
+  out.line("codec::read_object(value, errors, k", name, "Names, find_", name,
+           ", [&](int field, json::Value member) {");
   out.line("switch (field) {");
   for (int i = 0; i < message->field_count(); ++i) {
     const pb::FieldDescriptor* field = message->field(i);
@@ -122,7 +126,8 @@ void write_text_reader(const pb::Descriptor* message, Text& out) {
     out.line();
     return;
   }
-  out.line(prefix, name, "& message, std::string_view name, std::string_view text, json::FieldErrors& errors) {");
+  out.line(prefix, name,
+           "& message, std::string_view name, std::string_view text, json::FieldErrors& errors) {");
   out.line("switch (find_", name, "(codec::first_part(name))) {");
   for (int i = 0; i < message->field_count(); ++i) {
     out.line("case ", std::to_string(i), ": return ", text_case(message->field(i)), ";");
@@ -138,11 +143,14 @@ void write_text_reader(const pb::Descriptor* message, Text& out) {
 void write_json_declarations(const pb::FileDescriptor* file, Text& out) {
   const auto messages = messages_in_order(file);
   if (messages.empty()) return;
-  out.line("// ProtoJSON. read_json reports every fault of the value; read_text sets one field, named as in a query, from text.");
+  out.line(
+      "// ProtoJSON. read_json reports every fault of the value; read_text sets one field, named as in a "
+      "query, from text.");
   for (const pb::Descriptor* message : messages) {
     const std::string name = local_name(message);
     out.line("void write_json(::degu::json::Writer& writer, const ", name, "& message);");
-    out.line("void read_json(::degu::json::Value value, ", name, "& message, ::degu::json::FieldErrors& errors);");
+    out.line("void read_json(::degu::json::Value value, ", name,
+             "& message, ::degu::json::FieldErrors& errors);");
     out.line("::degu::rpc::codec::Text read_text(", name,
              "& message, std::string_view name, std::string_view text, ::degu::json::FieldErrors& errors);");
   }

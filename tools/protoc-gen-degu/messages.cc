@@ -22,7 +22,8 @@ std::vector<const pb::Descriptor*> all_messages(const pb::FileDescriptor* file) 
   return out;
 }
 
-bool reaches(const pb::Descriptor* from, const pb::Descriptor* target, std::set<const pb::Descriptor*>& seen) {
+bool reaches(const pb::Descriptor* from, const pb::Descriptor* target,
+             std::set<const pb::Descriptor*>& seen) {
   if (from == target) return true;
   if (!seen.insert(from).second) return false;
   for (int i = 0; i < from->field_count(); ++i) {
@@ -32,15 +33,15 @@ bool reaches(const pb::Descriptor* from, const pb::Descriptor* target, std::set<
   return false;
 }
 
-// Emits what `message` needs complete before itself: by-value members outside a cycle, and element types of lists and
-// maps that do not lead back (those of a cycle may stay incomplete until the end of the header).
+// Emits what `message` needs complete before itself: by-value members outside a cycle, and element types of
+// lists and maps that do not lead back (those of a cycle may stay incomplete until the end of the header).
 void visit(const pb::Descriptor* message, std::set<const pb::Descriptor*>& done,
            std::vector<const pb::Descriptor*>* out) {
   if (!done.insert(message).second) return;
   for (int i = 0; i < message->field_count(); ++i) {
     const pb::FieldDescriptor* field = message->field(i);
-    const pb::Descriptor* type = field->is_map() ? field->message_type()->map_value()->message_type()
-                                                 : field->message_type();
+    const pb::Descriptor* type =
+        field->is_map() ? field->message_type()->map_value()->message_type() : field->message_type();
     if (type == nullptr || type->file() != message->file()) continue;
     std::set<const pb::Descriptor*> seen;
     if (field->is_repeated() ? !reaches(type, message, seen) : !in_cycle(field)) visit(type, done, out);
@@ -76,10 +77,14 @@ void write_nested_aliases(const pb::Descriptor* message, Text& out) {
 std::string initializer(const pb::FieldDescriptor* field) {
   if (field->is_repeated() || has_presence(field)) return "";
   switch (field->cpp_type()) {
-    case pb::FieldDescriptor::CPPTYPE_STRING: return "";
-    case pb::FieldDescriptor::CPPTYPE_BOOL: return " = false";
-    case pb::FieldDescriptor::CPPTYPE_ENUM: return "{}";
-    default: return " = 0";
+    case pb::FieldDescriptor::CPPTYPE_STRING:
+      return "";
+    case pb::FieldDescriptor::CPPTYPE_BOOL:
+      return " = false";
+    case pb::FieldDescriptor::CPPTYPE_ENUM:
+      return "{}";
+    default:
+      return " = 0";
   }
 }
 

@@ -10,7 +10,8 @@
 namespace gen {
 
 /// Every message of the file, nested ones too (map entries not), each after those it holds by value.
-std::vector<const google::protobuf::Descriptor*> messages_in_order(const google::protobuf::FileDescriptor* file);
+std::vector<const google::protobuf::Descriptor*> messages_in_order(
+    const google::protobuf::FileDescriptor* file);
 /// Every enum of the file, nested ones too.
 std::vector<const google::protobuf::EnumDescriptor*> all_enums(const google::protobuf::FileDescriptor* file);
 

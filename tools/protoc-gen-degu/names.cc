@@ -8,21 +8,21 @@ namespace {
 
 bool is_keyword(std::string_view name) {
   static const std::set<std::string_view> keywords = {
-      "alignas",      "alignof",    "and",          "and_eq",        "asm",           "auto",      "bitand",
-      "bitor",        "bool",       "break",        "case",          "catch",         "char",      "char8_t",
-      "char16_t",     "char32_t",   "class",        "compl",         "concept",       "const",     "consteval",
-      "constexpr",    "constinit",  "const_cast",   "continue",      "co_await",      "co_return", "co_yield",
-      "decltype",     "default",    "delete",       "do",            "double",        "dynamic_cast", "else",
-      "enum",         "explicit",   "export",       "extern",        "false",         "float",     "for",
-      "friend",       "goto",       "if",           "inline",        "int",           "long",      "mutable",
-      "namespace",    "new",        "noexcept",     "not",           "not_eq",        "nullptr",   "operator",
-      "or",           "or_eq",      "private",      "protected",     "public",        "register",  "reinterpret_cast",
-      "requires",     "return",     "short",        "signed",        "sizeof",        "static",    "static_assert",
-      "static_cast",  "struct",     "switch",       "template",      "this",          "thread_local", "throw",
-      "true",         "try",        "typedef",      "typeid",        "typename",      "union",     "unsigned",
-      "using",        "virtual",    "void",         "volatile",      "wchar_t",       "while",     "xor",
-      "xor_eq",       "errno",      "unix",         "linux",         "stdin",
-      "stdout",       "stderr",     "NULL",         "EOF"};
+      "alignas",     "alignof",   "and",        "and_eq",    "asm",      "auto",         "bitand",
+      "bitor",       "bool",      "break",      "case",      "catch",    "char",         "char8_t",
+      "char16_t",    "char32_t",  "class",      "compl",     "concept",  "const",        "consteval",
+      "constexpr",   "constinit", "const_cast", "continue",  "co_await", "co_return",    "co_yield",
+      "decltype",    "default",   "delete",     "do",        "double",   "dynamic_cast", "else",
+      "enum",        "explicit",  "export",     "extern",    "false",    "float",        "for",
+      "friend",      "goto",      "if",         "inline",    "int",      "long",         "mutable",
+      "namespace",   "new",       "noexcept",   "not",       "not_eq",   "nullptr",      "operator",
+      "or",          "or_eq",     "private",    "protected", "public",   "register",     "reinterpret_cast",
+      "requires",    "return",    "short",      "signed",    "sizeof",   "static",       "static_assert",
+      "static_cast", "struct",    "switch",     "template",  "this",     "thread_local", "throw",
+      "true",        "try",       "typedef",    "typeid",    "typename", "union",        "unsigned",
+      "using",       "virtual",   "void",       "volatile",  "wchar_t",  "while",        "xor",
+      "xor_eq",      "errno",     "unix",       "linux",     "stdin",    "stdout",       "stderr",
+      "NULL",        "EOF"};
   return keywords.contains(name);
 }
 
@@ -34,8 +34,9 @@ bool is_upper(char c) { return std::isupper(static_cast<unsigned char>(c)) != 0;
 std::string snake(std::string_view name) {
   std::string out;
   for (size_t i = 0; i < name.size(); ++i) {
-    const bool starts_word = is_upper(name[i]) && i > 0 && name[i - 1] != '_' &&
-                             (!is_upper(name[i - 1]) || (i + 1 < name.size() && std::islower(name[i + 1]) != 0));
+    const bool starts_word =
+        is_upper(name[i]) && i > 0 && name[i - 1] != '_' &&
+        (!is_upper(name[i - 1]) || (i + 1 < name.size() && std::islower(name[i + 1]) != 0));
     if (starts_word) out += '_';
     out += lower(name[i]);
   }
@@ -49,14 +50,22 @@ std::string escaped(std::string name) {
 
 std::string scalar_type(pb::FieldDescriptor::CppType type) {
   switch (type) {
-    case pb::FieldDescriptor::CPPTYPE_INT32: return "int32_t";
-    case pb::FieldDescriptor::CPPTYPE_INT64: return "int64_t";
-    case pb::FieldDescriptor::CPPTYPE_UINT32: return "uint32_t";
-    case pb::FieldDescriptor::CPPTYPE_UINT64: return "uint64_t";
-    case pb::FieldDescriptor::CPPTYPE_DOUBLE: return "double";
-    case pb::FieldDescriptor::CPPTYPE_FLOAT: return "float";
-    case pb::FieldDescriptor::CPPTYPE_BOOL: return "bool";
-    default: return "std::string";
+    case pb::FieldDescriptor::CPPTYPE_INT32:
+      return "int32_t";
+    case pb::FieldDescriptor::CPPTYPE_INT64:
+      return "int64_t";
+    case pb::FieldDescriptor::CPPTYPE_UINT32:
+      return "uint32_t";
+    case pb::FieldDescriptor::CPPTYPE_UINT64:
+      return "uint64_t";
+    case pb::FieldDescriptor::CPPTYPE_DOUBLE:
+      return "double";
+    case pb::FieldDescriptor::CPPTYPE_FLOAT:
+      return "float";
+    case pb::FieldDescriptor::CPPTYPE_BOOL:
+      return "bool";
+    default:
+      return "std::string";
   }
 }
 
@@ -93,7 +102,8 @@ std::string namespace_of(const pb::FileDescriptor* file) {
 }
 
 std::string local_name(const pb::Descriptor* message) {
-  if (message->containing_type() != nullptr) return local_name(message->containing_type()) + "_" + message->name();
+  if (message->containing_type() != nullptr)
+    return local_name(message->containing_type()) + "_" + message->name();
   return escaped(message->name());
 }
 
@@ -113,16 +123,22 @@ std::string rooted(const pb::FileDescriptor* file, const std::string& name) {
 
 std::string full_name(const pb::Descriptor* message) {
   switch (well_known(message)) {
-    case WellKnown::kTimestamp: return "::degu::rpc::Timestamp";
-    case WellKnown::kDuration: return "::degu::rpc::Duration";
-    case WellKnown::kEmpty: return "::degu::rpc::Empty";
-    case WellKnown::kNone: break;
+    case WellKnown::kTimestamp:
+      return "::degu::rpc::Timestamp";
+    case WellKnown::kDuration:
+      return "::degu::rpc::Duration";
+    case WellKnown::kEmpty:
+      return "::degu::rpc::Empty";
+    case WellKnown::kNone:
+      break;
   }
   return rooted(message->file(), local_name(message));
 }
 
 std::string full_name(const pb::EnumDescriptor* type) { return rooted(type->file(), local_name(type)); }
-std::string full_name(const pb::ServiceDescriptor* service) { return rooted(service->file(), service->name()); }
+std::string full_name(const pb::ServiceDescriptor* service) {
+  return rooted(service->file(), service->name());
+}
 
 std::string member_name(const pb::FieldDescriptor* field) { return escaped(snake(field->name())); }
 std::string method_name(const pb::MethodDescriptor* method) { return escaped(snake(method->name())); }
@@ -203,8 +219,8 @@ bool is_recursive(const pb::Descriptor* message) {
 }
 
 bool has_presence(const pb::FieldDescriptor* field) {
-  return !field->is_repeated() &&
-         (field->message_type() != nullptr || field->has_optional_keyword() || field->containing_oneof() != nullptr);
+  return !field->is_repeated() && (field->message_type() != nullptr || field->has_optional_keyword() ||
+                                   field->containing_oneof() != nullptr);
 }
 
 }  // namespace gen

@@ -19,7 +19,8 @@ std::string namespace_of(const pb::FileDescriptor* file);
 /// The name inside its namespace: nested types are joined by "_", as in "Order_Item".
 std::string local_name(const pb::Descriptor* message);
 std::string local_name(const pb::EnumDescriptor* type);
-/// The name from anywhere: "::shop::order::v1::Order". Well-known types give the C++ type that stands for them.
+/// The name from anywhere: "::shop::order::v1::Order". Well-known types give the C++ type that stands for
+/// them.
 std::string full_name(const pb::Descriptor* message);
 std::string full_name(const pb::EnumDescriptor* type);
 std::string full_name(const pb::ServiceDescriptor* service);

@@ -15,7 +15,8 @@ bool bind_variable(std::string_view variable, Route* route, std::string* error) 
   const std::string field(variable.substr(0, equals));
   const std::string_view pattern = equals == std::string_view::npos ? "*" : variable.substr(equals + 1);
   if (field.empty() || (pattern != "*" && pattern != "**")) {
-    *error = "path variable {" + std::string(variable) + "}: only {field}, {field=*} and {field=**} can be routed";
+    *error =
+        "path variable {" + std::string(variable) + "}: only {field}, {field=*} and {field=**} can be routed";
     return false;
   }
   std::string param = field;
@@ -53,13 +54,27 @@ bool translate(const google::api::HttpRule& rule, Route* route, std::string* err
   using Rule = google::api::HttpRule;
   std::string path;
   switch (rule.pattern_case()) {
-    case Rule::kGet: route->verb = "GET", path = rule.get(); break;
-    case Rule::kPut: route->verb = "PUT", path = rule.put(); break;
-    case Rule::kPost: route->verb = "POST", path = rule.post(); break;
-    case Rule::kDelete: route->verb = "DELETE", path = rule.delete_(); break;
-    case Rule::kPatch: route->verb = "PATCH", path = rule.patch(); break;
-    case Rule::kCustom: route->verb = rule.custom().kind(), path = rule.custom().path(); break;
-    case Rule::PATTERN_NOT_SET: *error = "google.api.http without a verb"; return false;
+    case Rule::kGet:
+      route->verb = "GET", path = rule.get();
+      break;
+    case Rule::kPut:
+      route->verb = "PUT", path = rule.put();
+      break;
+    case Rule::kPost:
+      route->verb = "POST", path = rule.post();
+      break;
+    case Rule::kDelete:
+      route->verb = "DELETE", path = rule.delete_();
+      break;
+    case Rule::kPatch:
+      route->verb = "PATCH", path = rule.patch();
+      break;
+    case Rule::kCustom:
+      route->verb = rule.custom().kind(), path = rule.custom().path();
+      break;
+    case Rule::PATTERN_NOT_SET:
+      *error = "google.api.http without a verb";
+      return false;
   }
   route->body = rule.body();
   route->response_body = rule.response_body();
@@ -82,7 +97,8 @@ FieldRules rules_of(const google::protobuf::FieldDescriptor* field) {
   return rules;
 }
 
-bool routes_of(const google::protobuf::MethodDescriptor* method, std::vector<Route>* routes, std::string* error) {
+bool routes_of(const google::protobuf::MethodDescriptor* method, std::vector<Route>* routes,
+               std::string* error) {
   const auto& options = method->options();
   if (!options.HasExtension(google::api::http)) return true;
   const google::api::HttpRule& rule = options.GetExtension(google::api::http);

@@ -18,9 +18,7 @@ struct FieldRules {
   std::string pattern, pattern_hint;
   std::string header;
 
-  bool checks_anything() const {
-    return required || min_len || max_len || min || max || !pattern.empty();
-  }
+  bool checks_anything() const { return required || min_len || max_len || min || max || !pattern.empty(); }
 };
 
 FieldRules rules_of(const google::protobuf::FieldDescriptor* field);
@@ -32,9 +30,9 @@ struct Route {
     std::string field;  // path of the field it sets, as "order.id"
   };
 
-  std::string verb;        // "GET"
-  std::string path;        // "/api/v1/orders/:id:cancel"
-  std::string body;        // "*", a field or ""
+  std::string verb;  // "GET"
+  std::string path;  // "/api/v1/orders/:id:cancel"
+  std::string body;  // "*", a field or ""
   std::string response_body;
   std::vector<Binding> bindings;
   bool auth = false;
@@ -42,6 +40,7 @@ struct Route {
 };
 
 /// The routes of a method, additional bindings included. False with `error` set when a rule cannot be served.
-bool routes_of(const google::protobuf::MethodDescriptor* method, std::vector<Route>* routes, std::string* error);
+bool routes_of(const google::protobuf::MethodDescriptor* method, std::vector<Route>* routes,
+               std::string* error);
 
 }  // namespace gen

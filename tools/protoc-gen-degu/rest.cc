@@ -47,17 +47,21 @@ void write_tables(const pb::ServiceDescriptor* service, const std::vector<Served
     const std::string suffix = service->name() + std::to_string(i);
     std::string params;
     for (const Route::Binding& binding : routes[i].route.bindings) {
-      params += (params.empty() ? "" : ", ") + ("{" + quoted(binding.param)) + ", " + quoted(binding.field) + "}";
+      params +=
+          (params.empty() ? "" : ", ") + ("{" + quoted(binding.param)) + ", " + quoted(binding.field) + "}";
     }
-    if (!params.empty()) out.line("constexpr ::degu::rpc::RestBinding kParams", suffix, "[] = {", params, "};");
+    if (!params.empty())
+      out.line("constexpr ::degu::rpc::RestBinding kParams", suffix, "[] = {", params, "};");
     const pb::Descriptor* input = routes[i].method->input_type();
     std::string headers;
     for (int j = 0; j < input->field_count(); ++j) {
       const std::string header = rules_of(input->field(j)).header;
       if (header.empty()) continue;
-      headers += (headers.empty() ? "" : ", ") + ("{" + quoted(header)) + ", " + quoted(input->field(j)->name()) + "}";
+      headers += (headers.empty() ? "" : ", ") + ("{" + quoted(header)) + ", " +
+                 quoted(input->field(j)->name()) + "}";
     }
-    if (!headers.empty()) out.line("constexpr ::degu::rpc::RestBinding kHeaders", suffix, "[] = {", headers, "};");
+    if (!headers.empty())
+      out.line("constexpr ::degu::rpc::RestBinding kHeaders", suffix, "[] = {", headers, "};");
     const Route& route = routes[i].route;
     out.line("constexpr ::degu::rpc::RestRoute kRoute", suffix, "{");
     out.line(".call = {", service->name(), "::kName, ", quoted(routes[i].method->name()), "},");
@@ -78,8 +82,8 @@ void write_body(const ServedRoute& served, Text& out) {
   } else if (!body.empty()) {
     const pb::FieldDescriptor* field = served.method->input_type()->FindFieldByName(body);
     const bool bytes = field->type() == pb::FieldDescriptor::TYPE_BYTES;
-    out.line("if (const auto body = call.body()) codec::read_member", bytes ? "<codec::Form::kBytes>" : "", "(*body, ",
-             quoted(field->json_name()), ", request.", member_name(field), ", call.errors());");
+    out.line("if (const auto body = call.body()) codec::read_member", bytes ? "<codec::Form::kBytes>" : "",
+             "(*body, ", quoted(field->json_name()), ", request.", member_name(field), ", call.errors());");
   }
 }
 
@@ -89,10 +93,11 @@ void write_reply(const ServedRoute& served, Text& out) {
     out.line("call.run([&] { call.reply(", call, "); });");
     return;
   }
-  const pb::FieldDescriptor* field = served.method->output_type()->FindFieldByName(served.route.response_body);
+  const pb::FieldDescriptor* field =
+      served.method->output_type()->FindFieldByName(served.route.response_body);
   const bool bytes = field->type() == pb::FieldDescriptor::TYPE_BYTES;
-  out.line("call.run([&] { call.reply_part", bytes ? "<codec::Form::kBytes>" : "", "(", call, ".", member_name(field),
-           "); });");
+  out.line("call.run([&] { call.reply_part", bytes ? "<codec::Form::kBytes>" : "", "(", call, ".",
+           member_name(field), "); });");
 }
 
 void write_mount(const pb::ServiceDescriptor* service, Text& out) {
@@ -106,7 +111,8 @@ void write_mount(const pb::ServiceDescriptor* service, Text& out) {
     out.line();
   }
   if (routes.empty()) {
-    out.line("void mount(::degu::http::RouterGroup&, std::shared_ptr<", name, ">, ::degu::rpc::RestOptions) {}");
+    out.line("void mount(::degu::http::RouterGroup&, std::shared_ptr<", name,
+             ">, ::degu::rpc::RestOptions) {}");
   } else {
     out.line("void mount(::degu::http::RouterGroup& routes, std::shared_ptr<", name,
              "> service, ::degu::rpc::RestOptions options) {");
@@ -147,10 +153,12 @@ void write_mount(const pb::ServiceDescriptor* service, Text& out) {
 void write_rest_declarations(const pb::FileDescriptor* file, Text& out) {
   for (int i = 0; i < file->service_count(); ++i) {
     const std::string& name = file->service(i)->name();
-    out.line("/// Adds the REST routes of ", name, ". A service given by reference has to outlive the router.");
+    out.line("/// Adds the REST routes of ", name,
+             ". A service given by reference has to outlive the router.");
     for (const std::string& service : {"std::shared_ptr<" + name + "> service", name + "& service"}) {
       out.line("void mount(::degu::http::RouterGroup& routes, ", service, ");");
-      out.line("void mount(::degu::http::RouterGroup& routes, ", service, ", ::degu::rpc::RestOptions options);");
+      out.line("void mount(::degu::http::RouterGroup& routes, ", service,
+               ", ::degu::rpc::RestOptions options);");
     }
     out.line();
   }
@@ -172,10 +180,12 @@ std::string route_fault(const pb::MethodDescriptor* method) {
       if (!is_text(field)) return "the path binds {" + binding.field + "}, which cannot be read from text";
       if (!params.insert(binding.param).second) return "the path binds {" + binding.field + "} twice";
     }
-    if (!route.body.empty() && route.body != "*" && method->input_type()->FindFieldByName(route.body) == nullptr) {
+    if (!route.body.empty() && route.body != "*" &&
+        method->input_type()->FindFieldByName(route.body) == nullptr) {
       return "body \"" + route.body + "\" is no field of the request";
     }
-    if (!route.response_body.empty() && method->output_type()->FindFieldByName(route.response_body) == nullptr) {
+    if (!route.response_body.empty() &&
+        method->output_type()->FindFieldByName(route.response_body) == nullptr) {
       return "response_body \"" + route.response_body + "\" is no field of the response";
     }
     if (route.status < 200 || route.status > 299) return "(degu.success_status) has to be 200 to 299";

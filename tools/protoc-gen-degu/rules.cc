@@ -18,8 +18,10 @@ bool is_number(const pb::FieldDescriptor* field) {
     case pb::FieldDescriptor::CPPTYPE_UINT32:
     case pb::FieldDescriptor::CPPTYPE_UINT64:
     case pb::FieldDescriptor::CPPTYPE_DOUBLE:
-    case pb::FieldDescriptor::CPPTYPE_FLOAT: return true;
-    default: return false;
+    case pb::FieldDescriptor::CPPTYPE_FLOAT:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -30,11 +32,11 @@ bool is_real(const pb::FieldDescriptor* field) {
 
 bool is_string(const pb::FieldDescriptor* field) { return field->type() == pb::FieldDescriptor::TYPE_STRING; }
 
-// A message has to be looked into when a rule stands anywhere below it; every message has a validate(), so one from
-// another file is looked into always.
+// A message has to be looked into when a rule stands anywhere below it; every message has a validate(), so
+// one from another file is looked into always.
 bool holds_messages(const pb::FieldDescriptor* field) {
-  const pb::Descriptor* type = field->is_map() ? field->message_type()->map_value()->message_type()
-                                               : field->message_type();
+  const pb::Descriptor* type =
+      field->is_map() ? field->message_type()->map_value()->message_type() : field->message_type();
   return type != nullptr && well_known(type) == WellKnown::kNone;
 }
 
@@ -66,9 +68,13 @@ void write_range(const pb::FieldDescriptor* field, const FieldRules& rules, cons
   const bool is_unsigned = field->cpp_type() == pb::FieldDescriptor::CPPTYPE_UINT32 ||
                            field->cpp_type() == pb::FieldDescriptor::CPPTYPE_UINT64;
   const std::string suffix = is_unsigned ? "U" : "";
-  if (rules.min && !(is_unsigned && *rules.min <= 0)) inside += value + " >= " + literal(field, *rules.min) + suffix;
-  if (rules.max) inside += (inside.empty() ? "" : " && ") + value + " <= " + literal(field, *rules.max) + suffix;
-  if (!inside.empty()) out.line("if (!(", inside, ")) validation::report(errors, ", path, ", ", quoted(range_text(field, rules)), ");");
+  if (rules.min && !(is_unsigned && *rules.min <= 0))
+    inside += value + " >= " + literal(field, *rules.min) + suffix;
+  if (rules.max)
+    inside += (inside.empty() ? "" : " && ") + value + " <= " + literal(field, *rules.max) + suffix;
+  if (!inside.empty())
+    out.line("if (!(", inside, ")) validation::report(errors, ", path, ", ", quoted(range_text(field, rules)),
+             ");");
 }
 
 std::string bound(const std::optional<uint32_t>& value, const std::string& otherwise) {
@@ -78,7 +84,9 @@ std::string bound(const std::optional<uint32_t>& value, const std::string& other
 void write_lengths(const pb::FieldDescriptor* field, const FieldRules& rules, const std::string& value,
                    const std::string& path, Text& out) {
   if (!rules.min_len && !rules.max_len) return;
-  const std::string check = field->is_repeated() ? "check_entries" : is_string(field) ? "check_characters" : "check_bytes";
+  const std::string check = field->is_repeated() ? "check_entries"
+                            : is_string(field)   ? "check_characters"
+                                                 : "check_bytes";
   out.line("validation::", check, "(", value, ", ", bound(rules.min_len, "0"), "U, ",
            bound(rules.max_len, "validation::kUnlimited"), ", ", path, ", errors);");
 }
@@ -101,8 +109,8 @@ void write_required(const pb::FieldDescriptor* field, const FieldRules& rules, c
   const bool by_presence = has_presence(field);
   const std::string reason =
       rules.header.empty() ? "is required" : "is required (header " + rules.header + ")";
-  out.line("if (", by_presence ? "!" + member + ".has_value()" : member + ".empty()", ") validation::report(errors, ", path, ", ",
-           quoted(reason), ");");
+  out.line("if (", by_presence ? "!" + member + ".has_value()" : member + ".empty()",
+           ") validation::report(errors, ", path, ", ", quoted(reason), ");");
 }
 
 bool has_value_rules(const FieldRules& rules) {
@@ -144,10 +152,14 @@ bool fits(const pb::FieldDescriptor* field, double bound) {
   if (is_real(field)) return true;
   if (std::floor(bound) != bound || std::fabs(bound) > 9007199254740992.0) return false;
   switch (field->cpp_type()) {
-    case pb::FieldDescriptor::CPPTYPE_INT32: return bound >= -2147483648.0 && bound <= 2147483647.0;
-    case pb::FieldDescriptor::CPPTYPE_UINT32: return bound >= 0 && bound <= 4294967295.0;
-    case pb::FieldDescriptor::CPPTYPE_UINT64: return bound >= 0;
-    default: return true;
+    case pb::FieldDescriptor::CPPTYPE_INT32:
+      return bound >= -2147483648.0 && bound <= 2147483647.0;
+    case pb::FieldDescriptor::CPPTYPE_UINT32:
+      return bound >= 0 && bound <= 4294967295.0;
+    case pb::FieldDescriptor::CPPTYPE_UINT64:
+      return bound >= 0;
+    default:
+      return true;
   }
 }
 
@@ -183,12 +195,15 @@ std::string rule_fault(const pb::FieldDescriptor* field) {
   if (rules.required && !sized && !has_presence(field)) {
     return "(degu.required) needs a field whose absence shows: make it `optional` or use (degu.min)";
   }
-  if ((rules.min_len || rules.max_len) && !sized) return "(degu.min_len) and (degu.max_len) need a string, bytes or a list";
-  if ((rules.min || rules.max) && (!is_number(field) || field->is_map())) return "(degu.min) and (degu.max) need a number";
+  if ((rules.min_len || rules.max_len) && !sized)
+    return "(degu.min_len) and (degu.max_len) need a string, bytes or a list";
+  if ((rules.min || rules.max) && (!is_number(field) || field->is_map()))
+    return "(degu.min) and (degu.max) need a number";
   if ((rules.min && !fits(field, *rules.min)) || (rules.max && !fits(field, *rules.max))) {
     return "(degu.min) and (degu.max) of an integer need whole numbers of its type, up to 2^53";
   }
-  if (!rules.pattern.empty() && (!is_string(field) || field->is_map())) return "(degu.pattern) needs a string";
+  if (!rules.pattern.empty() && (!is_string(field) || field->is_map()))
+    return "(degu.pattern) needs a string";
   const bool plain_string = is_string(field) && !field->is_repeated() && !has_presence(field);
   if (!rules.header.empty() && !plain_string) return "(degu.header) needs a single string without `optional`";
   return "";

@@ -25,7 +25,9 @@ void write_class(const pb::ServiceDescriptor* service, Text& out) {
   }
   out.line("};");
   out.line();
-  out.line("/// `service` behind the checks, interceptors and status codes of a call; use degu::rpc::local_client.");
+  out.line(
+      "/// `service` behind the checks, interceptors and status codes of a call; use "
+      "degu::rpc::local_client.");
   out.line("std::shared_ptr<", name, "> make_local_client(std::shared_ptr<", name,
            "> service, ::degu::rpc::LocalOptions options);");
   out.line();
@@ -45,9 +47,10 @@ void write_local_client(const pb::ServiceDescriptor* service, Text& out) {
     const std::string response = full_name(method->output_type());
     out.line();
     out.line(response, " ", call, "(const ", full_name(method->input_type()), "& request) override {");
-    out.line("static constexpr ::degu::rpc::CallInfo kCall{", name, "::kName, ", quoted(method->name()), "};");
-    out.line("return ::degu::rpc::local_call<", response, ">(kCall, options_, request, [&] { return service_->", call,
-             "(request); });");
+    out.line("static constexpr ::degu::rpc::CallInfo kCall{", name, "::kName, ", quoted(method->name()),
+             "};");
+    out.line("return ::degu::rpc::local_call<", response,
+             ">(kCall, options_, request, [&] { return service_->", call, "(request); });");
     out.line("}");
   }
   out.line();

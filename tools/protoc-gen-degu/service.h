@@ -1,4 +1,5 @@
-// Service: the abstract class of each service and the client that calls an implementation in the same process.
+// Service: the abstract class of each service and the client that calls an implementation in the same
+// process.
 #pragma once
 
 #include <google/protobuf/descriptor.h>

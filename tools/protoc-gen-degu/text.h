@@ -7,8 +7,8 @@
 
 namespace gen {
 
-/// Collects lines. A line that ends in "{" or "(" indents what follows, one that begins with "}" or ")" closes it, and
-/// labels (ending in ":") stand half a step out, so that writers need not count spaces.
+/// Collects lines. A line that ends in "{" or "(" indents what follows, one that begins with "}" or ")"
+/// closes it, and labels (ending in ":") stand half a step out, so that writers need not count spaces.
 class Text {
  public:
   /// Appends one line made of the parts. An empty line is never indented.

@@ -1,6 +1,5 @@
 #include <degu/app/internal/data_dir.h>
 #include <degu/base/error.h>
-
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -14,8 +13,8 @@ namespace degu::app::internal {
 namespace {
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
-  throw Error(Code::kPermissionDenied,
-              "the data directory " + path + " cannot be used: " + why + "; name another one with --data-dir");
+  throw Error(Code::kPermissionDenied, "the data directory " + path + " cannot be used: " + why +
+                                           "; name another one with --data-dir");
 }
 
 }  // namespace

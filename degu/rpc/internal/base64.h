@@ -10,8 +10,8 @@ namespace degu::rpc::codec::internal {
 /// Standard alphabet with padding.
 std::string encode_base64(std::string_view bytes);
 
-/// Standard and URL-safe alphabet, padded or not, as ProtoJSON asks. Nothing for other characters, misplaced padding, a
-/// length that no bytes give, or leftover bits that are not zero.
+/// Standard and URL-safe alphabet, padded or not, as ProtoJSON asks. Nothing for other characters, misplaced
+/// padding, a length that no bytes give, or leftover bits that are not zero.
 std::optional<std::string> decode_base64(std::string_view text);
 
 }  // namespace degu::rpc::codec::internal

@@ -7,11 +7,15 @@
 namespace degu::rpc::validation {
 namespace {
 
-// The next code point of valid UTF-8, or nothing. Overlong forms need no check: text that came in as JSON or as a query
-// has been checked, and a pattern comes from the program.
+// The next code point of valid UTF-8, or nothing. Overlong forms need no check: text that came in as JSON or
+// as a query has been checked, and a pattern comes from the program.
 std::optional<char32_t> next_code_point(std::string_view& text) {
   const auto first = static_cast<unsigned char>(text.front());
-  const size_t length = first < 0x80 ? 1 : first >= 0xf0 && first < 0xf8 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 0;
+  const size_t length = first < 0x80                    ? 1
+                        : first >= 0xf0 && first < 0xf8 ? 4
+                        : first >= 0xe0                 ? 3
+                        : first >= 0xc0                 ? 2
+                                                        : 0;
   if (length == 0 || first >= 0xf8 || text.size() < length) return std::nullopt;
   char32_t c = length == 1 ? first : first & (0xffU >> (length + 1));
   for (size_t i = 1; i < length; ++i) {
@@ -47,8 +51,10 @@ class Pattern::Parser {
   Atom atom() {
     const char32_t c = take();
     switch (c) {
-      case U'[': return char_class();
-      case U'.': return Atom{{}, true};
+      case U'[':
+        return char_class();
+      case U'.':
+        return Atom{{}, true};
       case U'\\': {
         const char32_t literal = take();
         return Atom{{{literal, literal}}, false};
@@ -61,8 +67,11 @@ class Pattern::Parser {
       case U'*':
       case U'+':
       case U'?':
-      case U'{': throw std::invalid_argument("a special character needs a backslash; groups, alternatives and anchors do not exist");
-      default: return Atom{{{c, c}}, false};
+      case U'{':
+        throw std::invalid_argument(
+            "a special character needs a backslash; groups, alternatives and anchors do not exist");
+      default:
+        return Atom{{{c, c}}, false};
     }
   }
 
@@ -90,7 +99,8 @@ class Pattern::Parser {
   }
 
   size_t count() {
-    if (text_.empty() || text_.front() < '0' || text_.front() > '9') throw std::invalid_argument("a count is missing in {}");
+    if (text_.empty() || text_.front() < '0' || text_.front() > '9')
+      throw std::invalid_argument("a count is missing in {}");
     size_t value = 0;
     while (!text_.empty() && text_.front() >= '0' && text_.front() <= '9') {
       value = value * 10 + static_cast<size_t>(text_.front() - '0');
@@ -127,7 +137,8 @@ class Pattern::Parser {
 
   void add(size_t atom, size_t count, bool optional, bool repeats) {
     for (size_t i = 0; i < count; ++i) out_.states_.push_back({atom, optional, repeats});
-    if (out_.states_.size() > kMaxStates) throw std::invalid_argument("the pattern is over 512 characters when written out");
+    if (out_.states_.size() > kMaxStates)
+      throw std::invalid_argument("the pattern is over 512 characters when written out");
   }
 
   std::string_view text_;

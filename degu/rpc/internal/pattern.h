@@ -1,5 +1,5 @@
-// Pattern: the small, linear pattern language of (degu.pattern). Standard library only: the generator checks patterns
-// with this code, too.
+// Pattern: the small, linear pattern language of (degu.pattern). Standard library only: the generator checks
+// patterns with this code, too.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,9 @@
 
 namespace degu::rpc::validation {
 
-/// A sequence of characters, "." and [classes] ([a-z_], [^@]), each with an optional ?, *, +, {n}, {m,n} or {m,}. A
-/// backslash takes the next character as it is. No groups and no alternatives. Matches whole texts, by code point, in
-/// time text x pattern whatever the text: the states of all ways to match advance together.
+/// A sequence of characters, "." and [classes] ([a-z_], [^@]), each with an optional ?, *, +, {n}, {m,n} or
+/// {m,}. A backslash takes the next character as it is. No groups and no alternatives. Matches whole texts,
+/// by code point, in time text x pattern whatever the text: the states of all ways to match advance together.
 /// Immutable, so safe to share.
 class Pattern {
  public:

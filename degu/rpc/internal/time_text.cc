@@ -76,21 +76,15 @@ class Scanner {
   bool ok_ = true;
 };
 
-void append_padded(std::string& out, int64_t value, size_t width) {
-  const std::string digits = std::to_string(value);
-  if (digits.size() < width) out.append(width - digits.size(), '0');
-  out += digits;
-}
-
-void append_fraction(std::string& out, int64_t nanos) {
+void append_fraction(TimeText& out, uint64_t nanos) {
   if (nanos == 0) return;
-  out += '.';
+  out.append('.');
   if (nanos % 1'000'000 == 0) {
-    append_padded(out, nanos / 1'000'000, 3);
+    out.append(nanos / 1'000'000, 3);
   } else if (nanos % 1'000 == 0) {
-    append_padded(out, nanos / 1'000, 6);
+    out.append(nanos / 1'000, 6);
   } else {
-    append_padded(out, nanos, 9);
+    out.append(nanos, 9);
   }
 }
 
@@ -104,26 +98,32 @@ std::optional<std::chrono::nanoseconds> combine(int64_t whole, int64_t nanos) {
 
 }  // namespace
 
-std::string format_timestamp(Timestamp time) {
+void TimeText::append(uint64_t value, size_t width) noexcept {
+  char digits[20];
+  size_t count = 0;
+  for (; value != 0 || count < width; value /= 10) digits[count++] = static_cast<char>('0' + value % 10);
+  while (count > 0) append(digits[--count]);
+}
+
+TimeText format_timestamp(Timestamp time) {
   const auto day = std::chrono::floor<days>(time);
   const std::chrono::year_month_day date(day);
-  const std::chrono::nanoseconds in_day = time - day;
-  const int64_t second = std::chrono::floor<seconds>(in_day).count();
-  std::string out;
-  out.reserve(30);
-  append_padded(out, static_cast<int>(date.year()), 4);
-  out += '-';
-  append_padded(out, static_cast<unsigned>(date.month()), 2);
-  out += '-';
-  append_padded(out, static_cast<unsigned>(date.day()), 2);
-  out += 'T';
-  append_padded(out, second / 3600, 2);
-  out += ':';
-  append_padded(out, second / 60 % 60, 2);
-  out += ':';
-  append_padded(out, second % 60, 2);
-  append_fraction(out, in_day.count() % 1'000'000'000);
-  out += 'Z';
+  const auto in_day = static_cast<uint64_t>((time - day).count());
+  const uint64_t second = in_day / 1'000'000'000;
+  TimeText out;
+  out.append(static_cast<uint64_t>(static_cast<int>(date.year())), 4);
+  out.append('-');
+  out.append(static_cast<unsigned>(date.month()), 2);
+  out.append('-');
+  out.append(static_cast<unsigned>(date.day()), 2);
+  out.append('T');
+  out.append(second / 3600, 2);
+  out.append(':');
+  out.append(second / 60 % 60, 2);
+  out.append(':');
+  out.append(second % 60, 2);
+  append_fraction(out, in_day % 1'000'000'000);
+  out.append('Z');
   return out;
 }
 
@@ -150,7 +150,8 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
     if (sign == 0 || offset_hour > 23 || offset_minute > 59) return std::nullopt;
     offset_minutes = sign * (offset_hour * 60 + offset_minute);
   }
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
   if (!in.done() || !date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
   const std::chrono::sys_seconds whole =
@@ -160,15 +161,15 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
   return Timestamp(*since_epoch);
 }
 
-std::string format_duration(Duration duration) {
+TimeText format_duration(Duration duration) {
   const int64_t count = duration.count();
-  std::string out = count < 0 ? "-" : "";
-  // The magnitude of the smallest value has no int64, its parts do.
-  const int64_t whole = count / 1'000'000'000;
-  const int64_t nanos = count % 1'000'000'000;
-  out += std::to_string(whole < 0 ? -whole : whole);
-  append_fraction(out, nanos < 0 ? -nanos : nanos);
-  out += 's';
+  TimeText out;
+  if (count < 0) out.append('-');
+  // The magnitude of the smallest value has no int64; unsigned arithmetic has it.
+  const uint64_t magnitude = count < 0 ? 0 - static_cast<uint64_t>(count) : static_cast<uint64_t>(count);
+  out.append(magnitude / 1'000'000'000, 1);
+  append_fraction(out, magnitude % 1'000'000'000);
+  out.append('s');
   return out;
 }
 
