@@ -331,9 +331,11 @@ def order_cases():
 
     cases = []
     for n in QUANTITIES:
-        cases.append(Case(f"order: quantity={json.dumps(n)[:20]}", 400, one(quantity=n), field="quantity"))
+        # A number beyond 64 bits is no number to a JSON parser that keeps integers exact: the document is refused.
+        named = None if isinstance(n, int) and n > 1 << 64 else "quantity"
+        cases.append(Case(f"order: quantity={json.dumps(n)[:20]}", 400, one(quantity=n), field=named))
         cases.append(Case(f"cart: quantity={json.dumps(n)[:20]}", 400, lambda k, n=n: request(
-            "PUT", "/api/v1/cart/items/" + quote(k["sku"]), {"quantity": n}, k), field="quantity"))
+            "PUT", "/api/v1/cart/items/" + quote(k["sku"]), {"quantity": n}, k), field=named))
     for name, key in {"none": None, "empty": "", "129 long": "k" * 129, "inner space": "a b", "tab": "a\tb",
                       "not ASCII": "schlüssel".encode()}.items():
         cases.append(Case(f"order: key {name}", 400, with_key(key)))

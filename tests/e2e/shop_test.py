@@ -414,14 +414,19 @@ class Competition(ShopCase):
     """64 clients want what is not there for all of them."""
 
     CLIENTS = 64
+    rivals = None
 
-    def buyers(self, prefix):
-        customers = shopping.register_customers(shop, self.CLIENTS, prefix)
-        self.addCleanup(lambda: [c.close() for c in customers])
-        return customers
+    @classmethod
+    def setUpClass(cls):
+        cls.rivals = shopping.register_customers(shop, cls.CLIENTS, "rival")
+
+    @classmethod
+    def tearDownClass(cls):
+        for rival in cls.rivals:
+            rival.close()
 
     def test_the_last_stock_is_sold_once(self):
-        customers = self.buyers("rival")
+        customers = self.rivals
         for left in (1, 10, 40):
             sku, _ = self.sku_with(left)
             self.leave(sku, left)
@@ -435,7 +440,7 @@ class Competition(ShopCase):
 
     def test_baskets_that_cross(self):
         """Several scarce products in each order, in different sequence: no deadlock, no oversell, no leak."""
-        customers = self.buyers("crossing")
+        customers = self.rivals
         skus = []
         for _ in range(3):
             sku = next(s for s in iter(lambda: self.sku_with(12)[0], None) if s not in skus)
@@ -451,7 +456,7 @@ class Competition(ShopCase):
 
     def test_declined_rivals_give_stock_back(self):
         """Half of the rivals cannot pay: whatever they held for a moment must be free in the end."""
-        customers = self.buyers("poor")
+        customers = self.rivals
         sku, _ = self.sku_with(20)
         self.leave(sku, 20)
         cards = [CARD_OK if i % 2 else CARD_DECLINED for i in range(self.CLIENTS)]
