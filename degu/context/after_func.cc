@@ -1,11 +1,10 @@
-// after_func. A registration is kept by itself while it is registered: that count goes to the goroutine that runs the function, or is
-// given up by the stop() that wins. `state_` decides between the two.
+// after_func. A registration is kept by itself while it is registered: that count goes to the goroutine that
+// runs the function, or is given up by the stop() that wins. `state_` decides between the two.
 #include <degu/context/after_func.h>
-
-#include <atomic>
-
 #include <degu/context/cancel_scope.h>
 #include <degu/rt/run.h>
+
+#include <atomic>
 
 namespace degu {
 namespace context_internal {

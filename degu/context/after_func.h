@@ -20,8 +20,8 @@ class AfterFunc {
   AfterFunc& operator=(AfterFunc) noexcept;
   ~AfterFunc();
 
-  /// Unregisters. True: the function has not run and never will. False: it was started in its goroutine, where it may still be
-  /// running, or stopped before. Does not wait. Thread-safe.
+  /// Unregisters. True: the function has not run and never will. False: it was started in its goroutine,
+  /// where it may still be running, or stopped before. Does not wait. Thread-safe.
   bool stop() const noexcept;
 
  private:
@@ -31,8 +31,9 @@ class AfterFunc {
   Ref<context_internal::Registration> registration_;
 };
 
-/// Runs `fn` once, in a goroutine of its own, when `context` has ended; at once if it has. `fn` sees the values of `context` but not its
-/// end. An exception ends the process, as with degu::go. Several functions for one context run independently.
+/// Runs `fn` once, in a goroutine of its own, when `context` has ended; at once if it has. `fn` sees the
+/// values of `context` but not its end. An exception ends the process, as with degu::go. Several functions
+/// for one context run independently.
 AfterFunc after_func(const Context& context, UniqueFunction<void()> fn);
 
 }  // namespace degu

@@ -1,17 +1,15 @@
 // After golang/go src/context/afterfunc_test.go and context_test.go (AfterFunc*).
 #include <degu/context/after_func.h>
-
-#include <gtest/gtest.h>
-
-#include <atomic>
-#include <memory>
-#include <string>
-
 #include <degu/context/cancel_scope.h>
 #include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/chan.h>
 #include <degu/sync/testing/probe.h>
 #include <degu/sync/wait_group.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
 
 namespace degu {
 namespace {

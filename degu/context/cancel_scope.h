@@ -1,14 +1,14 @@
 // CancelScope, ContextScope, Shield: what the calling goroutine's current context is, for a scope.
 #pragma once
 
-#include <chrono>
-#include <utility>
-
 #include <degu/base/error.h>
 #include <degu/base/time.h>
 #include <degu/context/context.h>
 #include <degu/rt/cancel.h>
 #include <degu/rt/park.h>
+
+#include <chrono>
+#include <utility>
 
 namespace degu {
 
@@ -25,19 +25,22 @@ class ContextScope {
   Ref<rt::ContextBase> former_;
 };
 
-/// Runs the rest of the scope with a child of the current context, which ends at the deadline, by cancel(), or with the scope. What Go
-/// writes as `ctx, cancel := context.WithTimeout(ctx, d); defer cancel()`. Goroutines started within inherit it, so they are
-/// told when the scope ends. A wait that its end cuts short throws out of the scope.
+/// Runs the rest of the scope with a child of the current context, which ends at the deadline, by cancel(),
+/// or with the scope. What Go writes as `ctx, cancel := context.WithTimeout(ctx, d); defer cancel()`.
+/// Goroutines started within inherit it, so they are told when the scope ends. A wait that its end cuts short
+/// throws out of the scope.
 ///
 ///   degu::CancelScope scope(500ms);
-///   auto stock = inventory.get(sku);      // throws DeadlineExceeded after 500 ms, or when the caller's time is up
+///   auto stock = inventory.get(sku);      // throws DeadlineExceeded after 500 ms, or when the caller's time
+///   is up
 class CancelScope {
  public:
   /// Ends by cancel(), or with the parent.
   CancelScope() : CancelScope(kNever) {}
   explicit CancelScope(std::chrono::nanoseconds timeout) : CancelScope(after_delay(now(), timeout)) {}
   explicit CancelScope(TimePoint deadline)
-      : context_(sync_internal::make_cancellable(sync_internal::ContextNode::current(), deadline)), scope_(context_) {}
+      : context_(sync_internal::make_cancellable(sync_internal::ContextNode::current(), deadline)),
+        scope_(context_) {}
   ~CancelScope() { cancel(); }
   CancelScope(const CancelScope&) = delete;
   CancelScope& operator=(const CancelScope&) = delete;
@@ -54,8 +57,9 @@ class CancelScope {
   ContextScope scope_;
 };
 
-/// For a scope the goroutine's waits ignore its context: for clean-up that must not be cut short. Goroutines started within are not
-/// shielded. Destructors that run while an exception unwinds need none. Bound the clean-up by other means: a shielded wait can be long.
+/// For a scope the goroutine's waits ignore its context: for clean-up that must not be cut short. Goroutines
+/// started within are not shielded. Destructors that run while an exception unwinds need none. Bound the
+/// clean-up by other means: a shielded wait can be long.
 class Shield {
  public:
   Shield() noexcept { rt::shield(+1); }

@@ -1,7 +1,6 @@
-// Contexts are a chain of immutable ContextNodes for the values, and a tree of rt::CancelNodes for the end; a link that adds only a
-// value shares the CancelNode of its parent.
+// Contexts are a chain of immutable ContextNodes for the values, and a tree of rt::CancelNodes for the end; a
+// link that adds only a value shares the CancelNode of its parent.
 #include <degu/context/context.h>
-
 #include <degu/sync/select.h>
 
 namespace degu {

@@ -1,17 +1,12 @@
 // Context: how long a piece of work may last, and what belongs to it. Go's context package.
 //
-// A goroutine always has a current context, inherited from the one that started it; every wait that can be long observes it. So
-// contexts need not be passed on by hand. Explicit Contexts are for those that outlive a call: a server's request, a session.
+// A goroutine always has a current context, inherited from the one that started it; every wait that can be
+// long observes it. So contexts need not be passed on by hand. Explicit Contexts are for those that outlive a
+// call: a server's request, a session.
 //
-// Rules: a child ends when its parent ends, never the other way round. Ending is once and for all. The first cause sticks. The
-// earliest deadline wins.
+// Rules: a child ends when its parent ends, never the other way round. Ending is once and for all. The first
+// cause sticks. The earliest deadline wins.
 #pragma once
-
-#include <chrono>
-#include <memory>
-#include <optional>
-#include <type_traits>
-#include <utility>
 
 #include <degu/base/error.h>
 #include <degu/base/ref.h>
@@ -19,9 +14,16 @@
 #include <degu/rt/cancel.h>
 #include <degu/sync/internal/context_node.h>
 
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
 namespace degu {
 
-/// Names a value of type T in a context; two keys are the same if they are the same object. Declare keys at namespace scope:
+/// Names a value of type T in a context; two keys are the same if they are the same object. Declare keys at
+/// namespace scope:
 ///   inline constexpr degu::ContextKey<std::string> kUserId{"user id"};
 template <class T>
 class ContextKey {
@@ -36,15 +38,15 @@ class ContextKey {
   const char* name_;
 };
 
-/// A handle on an immutable context: cheap to copy, thread-safe as far as the handle itself is not assigned meanwhile.
-/// Default-constructed: the background, which never ends and holds nothing.
+/// A handle on an immutable context: cheap to copy, thread-safe as far as the handle itself is not assigned
+/// meanwhile. Default-constructed: the background, which never ends and holds nothing.
 class Context {
  public:
   Context() noexcept = default;
   explicit Context(Ref<sync_internal::ContextNode> link) noexcept : link_(std::move(link)) {}
   /// The context of a TaskGroup, or of anything else that has one.
   template <class Owner>
-    requires requires(const Owner& o) { Ref<sync_internal::ContextNode>(o.context_node()); }
+  requires requires(const Owner& o) { Ref<sync_internal::ContextNode>(o.context_node()); }
   explicit Context(const Owner& owner) : link_(owner.context_node()) {}
 
   static Context background() noexcept { return {}; }
@@ -53,11 +55,13 @@ class Context {
   bool done() const noexcept { return node() != nullptr && node()->cancelled(); }
   /// kOk while it lasts, then kCancelled or kDeadlineExceeded.
   Code err() const noexcept { return node() == nullptr ? Code::kOk : node()->code(); }
-  /// Why it ended: the cause given to the cancel function here or above, else a Cancelled or DeadlineExceeded. Null while it lasts.
+  /// Why it ended: the cause given to the cancel function here or above, else a Cancelled or
+  /// DeadlineExceeded. Null while it lasts.
   std::shared_ptr<const Error> cause() const;
   /// Throws Cancelled or DeadlineExceeded if it has ended, with what cause() says.
   void check() const;
-  /// Parks until it has ended. The end of the caller's current context ends the wait too: throws Cancelled or DeadlineExceeded.
+  /// Parks until it has ended. The end of the caller's current context ends the wait too: throws Cancelled or
+  /// DeadlineExceeded.
   void wait() const;
 
   /// When it ends by itself at the latest; nullopt: never.
@@ -65,7 +69,8 @@ class Context {
   /// What is left until then, not negative; nanoseconds::max() without a deadline.
   std::chrono::nanoseconds time_left() const noexcept;
 
-  /// The value of the nearest ancestor that holds `key`, itself included; null if none does. Valid as long as the handle.
+  /// The value of the nearest ancestor that holds `key`, itself included; null if none does. Valid as long as
+  /// the handle.
   template <class T>
   const T* value(const ContextKey<T>& key) const noexcept {
     return static_cast<const T*>(find(&key));
@@ -87,8 +92,9 @@ class Context {
 /// The calling goroutine's.
 Context current_context() noexcept;
 
-/// Ends a context; copies end the same one. Calling it again, or after the end, does nothing. Unlike CancelScope it does not end the
-/// context when it goes: a context that nobody ends keeps its memory as long as its parent lasts.
+/// Ends a context; copies end the same one. Calling it again, or after the end, does nothing. Unlike
+/// CancelScope it does not end the context when it goes: a context that nobody ends keeps its memory as long
+/// as its parent lasts.
 class CancelFunc {
  public:
   CancelFunc() noexcept = default;  // does nothing
@@ -145,11 +151,11 @@ class ValueNode final : public sync_internal::ContextNode {
 
 }  // namespace context_internal
 
-/// A child that holds `value` for `key`. For what belongs to a request and crosses interfaces, not for optional arguments. The value
-/// is read by many goroutines at once.
+/// A child that holds `value` for `key`. For what belongs to a request and crosses interfaces, not for
+/// optional arguments. The value is read by many goroutines at once.
 template <class T, class U>
-  requires std::is_constructible_v<T, U&&>
-Context with_value(const Context& parent, const ContextKey<T>& key, U&& value) {
+requires std::is_constructible_v<T, U&&> Context with_value(const Context& parent, const ContextKey<T>& key,
+                                                            U&& value) {
   return Context(Ref<sync_internal::ContextNode>(new context_internal::ValueNode<T>(
       parent.context_node(), Ref<rt::CancelNode>(parent.node()), key, std::forward<U>(value))));
 }

@@ -1,15 +1,6 @@
 // After golang/go src/context/context_test.go and x_test.go.
-#include <degu/context/context.h>
-
-#include <gtest/gtest.h>
-
-#include <atomic>
-#include <memory>
-#include <string>
-#include <thread>
-#include <vector>
-
 #include <degu/context/cancel_scope.h>
+#include <degu/context/context.h>
 #include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/cond.h>
 #include <degu/sync/mutex.h>
@@ -18,6 +9,13 @@
 #include <degu/sync/task_group.h>
 #include <degu/sync/testing/probe.h>
 #include <degu/sync/wait_group.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
 
 namespace degu {
 namespace {
@@ -66,7 +64,8 @@ TEST(Context, WithCancel) {
   });
 }
 
-// ParentFinishesChild: the end of a parent reaches children, with and without values between, and those made later.
+// ParentFinishesChild: the end of a parent reaches children, with and without values between, and those made
+// later.
 TEST(Context, ParentEndsItsChildren) {
   all_shapes([] {
     const auto [parent, cancel] = with_cancel(Context());

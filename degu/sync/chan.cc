@@ -1,24 +1,24 @@
 // The channel. After Go's runtime/chan.go.
 //
 // Invariants, with core.lock held:
-//   - Receivers wait only while nothing is buffered, senders only while the buffer is full; both queues are non-empty only if all
+//   - Receivers wait only while nothing is buffered, senders only while the buffer is full; both queues are
+//   non-empty only if all
 //     waiters of one of them belong to selects or have been interrupted.
 //   - A closed channel has no waiters.
 //   - count elements live in buffer[head, tail) (mod capacity), oldest first.
 //
-// An element moves once between two goroutines that meet: the one that comes second moves straight between the two stacks, after
-// the lock was released. Element moves never throw: chan.h boxes types whose moves may.
+// An element moves once between two goroutines that meet: the one that comes second moves straight between
+// the two stacks, after the lock was released. Element moves never throw: chan.h boxes types whose moves may.
 //
-// Lock order: a channel's lock before the scheduler's and a cancel node's (begin_wait). Selects take several channels' locks in
-// address order. Nothing takes a channel's lock while it holds another lock.
+// Lock order: a channel's lock before the scheduler's and a cancel node's (begin_wait). Selects take several
+// channels' locks in address order. Nothing takes a channel's lock while it holds another lock.
+#include <degu/base/error.h>
+#include <degu/rt/race_point.h>
 #include <degu/sync/chan.h>
+#include <degu/sync/internal/chan_core.h>
 
 #include <cstring>
 #include <string>
-
-#include <degu/base/error.h>
-#include <degu/rt/race_point.h>
-#include <degu/sync/internal/chan_core.h>
 
 namespace degu::sync_internal {
 namespace {
@@ -57,7 +57,7 @@ inline Outcome send_step(ChanCore& core, void* element, Peer& peer) noexcept {
   if (core.closed.load(std::memory_order_relaxed)) return Outcome::kClosed;
   if (!core.receivers.empty()) {
     if (auto* receiver = static_cast<ChanWaiter*>(core.receivers.pop_claimed())) {
-      peer = {receiver, element, receiver->slot};
+      peer.meet(receiver, element, receiver->slot);
       return Outcome::kDone;
     }
   }
@@ -74,7 +74,7 @@ inline Outcome recv_step(ChanCore& core, void* slot, Peer& peer) noexcept {
     if (!core.senders.empty()) sender = static_cast<ChanWaiter*>(core.senders.pop_claimed());
     if (sender != nullptr) {
       push_element(core, sender->slot);
-      peer.waiter = sender;
+      peer.meet(sender, nullptr, nullptr);
     } else {
       core.count.store(count_of(core) - 1, std::memory_order_release);
     }
@@ -82,7 +82,7 @@ inline Outcome recv_step(ChanCore& core, void* slot, Peer& peer) noexcept {
   }
   if (!core.senders.empty()) {
     if (auto* sender = static_cast<ChanWaiter*>(core.senders.pop_claimed())) {
-      peer = {sender, sender->slot, slot};
+      peer.meet(sender, sender->slot, slot);
       return Outcome::kDone;
     }
   }
@@ -97,7 +97,8 @@ inline Outcome recv_step(ChanCore& core, void* slot, Peer& peer) noexcept {
   }
 }
 
-// Waits in `queue`; called with the lock held, releases it. True: an element has passed. False: the channel was closed.
+// Waits in `queue`; called with the lock held, releases it. True: an element has passed. False: the channel
+// was closed.
 bool wait_in(ChanCore& core, WaitQueue& queue, void* slot, rt::WaitReason reason) {
   ChanWaiter waiter;
   waiter.ticket = rt::begin_wait(rt::Interrupt::kObserve);
@@ -120,12 +121,11 @@ bool wait_in(ChanCore& core, WaitQueue& queue, void* slot, rt::WaitReason reason
 
 }  // namespace
 
-void Peer::finish(const ElementOps& ops) noexcept {
-  if (waiter == nullptr) return;
+void Peer::complete(const ElementOps& ops) noexcept {
   DEGU_RACE_POINT();
-  if (from != nullptr) move_element(ops, to, from);
-  waiter->ok = true;
-  rt::wake(waiter->ticket.g);
+  if (from_ != nullptr) move_element(ops, to_, from_);
+  waiter_->ok = true;
+  rt::wake(waiter_->ticket.g);
 }
 
 ChanCore* chan_make(const ElementOps& ops, std::size_t capacity) {
@@ -135,8 +135,9 @@ ChanCore* chan_make(const ElementOps& ops, std::size_t capacity) {
   }
   const std::size_t align = ops.align > alignof(ChanCore) ? ops.align : alignof(ChanCore);
   const std::size_t offset = (sizeof(ChanCore) + align - 1) / align * align;
-  void* memory = ::operator new(offset + capacity * ops.size, std::align_val_t{align});
-  return ::new (memory) ChanCore(static_cast<uint32_t>(capacity), static_cast<std::byte*>(memory) + offset, ops);
+  void* memory = ::operator new (offset + capacity * ops.size, std::align_val_t{align});
+  return ::new (memory)
+      ChanCore(static_cast<uint32_t>(capacity), static_cast<std::byte*>(memory) + offset, ops);
 }
 
 void chan_destroy(ChanCore* core) noexcept {
@@ -149,13 +150,15 @@ void chan_destroy(ChanCore* core) noexcept {
   }
   const std::size_t align = ops.align > alignof(ChanCore) ? ops.align : alignof(ChanCore);
   core->~ChanCore();
-  ::operator delete(core, std::align_val_t{align});
+  ::operator delete (core, std::align_val_t{align});
 }
 
 Outcome chan_send_locked(ChanCore& core, void* element, Peer& peer) noexcept {
   return send_step(core, element, peer);
 }
-Outcome chan_recv_locked(ChanCore& core, void* slot, Peer& peer) noexcept { return recv_step(core, slot, peer); }
+Outcome chan_recv_locked(ChanCore& core, void* slot, Peer& peer) noexcept {
+  return recv_step(core, slot, peer);
+}
 
 void chan_send(ChanCore* core, void* element) {
   if (core == nullptr) wait_forever(rt::WaitReason::kChanSend);

@@ -1,6 +1,10 @@
 // After golang/go test/chan/*.go and src/runtime/chan_test.go, then what C++ adds.
+#include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/chan.h>
-
+#include <degu/sync/select.h>
+#include <degu/sync/task_group.h>
+#include <degu/sync/testing/probe.h>
+#include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -10,12 +14,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <degu/rt/testing/all_shapes.h>
-#include <degu/sync/select.h>
-#include <degu/sync/task_group.h>
-#include <degu/sync/testing/probe.h>
-#include <degu/sync/wait_group.h>
 
 namespace degu {
 namespace {
@@ -29,18 +27,29 @@ using testing::until;
 
 // perm.go: what a direction does not allow does not compile.
 template <class C>
-concept Sends = requires(const C& c) { c.send(1); };
+concept Sends = requires(const C& c) {
+  c.send(1);
+};
 template <class C>
-concept Receives = requires(const C& c) { c.recv(); };
+concept Receives = requires(const C& c) {
+  c.recv();
+};
 template <class C>
-concept Closes = requires(const C& c) { c.close(); };
+concept Closes = requires(const C& c) {
+  c.close();
+};
 template <class C>
-concept Ranges = requires(const C& c) { c.begin(); };
+concept Ranges = requires(const C& c) {
+  c.begin();
+};
 static_assert(Sends<Chan<int>> && Receives<Chan<int>> && Closes<Chan<int>> && Ranges<Chan<int>>);
-static_assert(Sends<SendChan<int>> && !Receives<SendChan<int>> && Closes<SendChan<int>> && !Ranges<SendChan<int>>);
-static_assert(!Sends<RecvChan<int>> && Receives<RecvChan<int>> && !Closes<RecvChan<int>> && Ranges<RecvChan<int>>);
+static_assert(Sends<SendChan<int>> && !Receives<SendChan<int>> && Closes<SendChan<int>> &&
+              !Ranges<SendChan<int>>);
+static_assert(!Sends<RecvChan<int>> && Receives<RecvChan<int>> && !Closes<RecvChan<int>> &&
+              Ranges<RecvChan<int>>);
 static_assert(std::convertible_to<Chan<int>, SendChan<int>> && std::convertible_to<Chan<int>, RecvChan<int>>);
-static_assert(!std::convertible_to<SendChan<int>, Chan<int>> && !std::convertible_to<RecvChan<int>, SendChan<int>>);
+static_assert(!std::convertible_to<SendChan<int>, Chan<int>> &&
+              !std::convertible_to<RecvChan<int>, SendChan<int>>);
 static_assert(!std::convertible_to<Chan<int>, SendChan<long>>);
 
 constexpr std::size_t kCapacities[] = {0, 1, 2, 7, 64};
@@ -418,7 +427,8 @@ TEST(Chan, ThrowingMovesLeaveTheChannelWhole) {
 TEST(Chan, OverAlignedElements) {
   struct alignas(64) Wide {
     explicit Wide(uint64_t value) : n(value) {}
-    Wide(Wide&& other) noexcept : n(other.n) {}  // not trivial: passed by reference, so that the ABI note of GCC stays away
+    Wide(Wide&& other) noexcept
+        : n(other.n) {}  // not trivial: passed by reference, so that the ABI note of GCC stays away
     uint64_t n;
   };
   all_shapes([] {
@@ -491,9 +501,7 @@ TEST(Chan, CancelRacesWithTheHandOff) {
           c.send(1);
           sent.fetch_add(1);
         });
-        group.go([&] {
-          received.fetch_add(*c.recv());
-        });
+        group.go([&] { received.fetch_add(*c.recv()); });
       }
       if (round % 2 == 0) yield();
       group.cancel();

@@ -1,8 +1,7 @@
-// Cond. The waiter is in the queue before the user's lock is released, so a signal given under that lock finds it. Between enqueue()
-// and park() only lock.unlock() runs, which never parks.
-#include <degu/sync/cond.h>
-
+// Cond. The waiter is in the queue before the user's lock is released, so a signal given under that lock
+// finds it. Between enqueue() and park() only lock.unlock() runs, which never parks.
 #include <degu/rt/race_point.h>
+#include <degu/sync/cond.h>
 
 namespace degu {
 

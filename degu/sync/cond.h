@@ -1,17 +1,17 @@
 // Cond: waiting for a condition that a lock guards. Go's sync.Cond, with the lock as an argument as in std.
 #pragma once
 
-#include <chrono>
-
 #include <degu/base/time.h>
 #include <degu/rt/lock.h>
 #include <degu/sync/internal/wait_queue.h>
 
+#include <chrono>
+
 namespace degu {
 
-/// FIFO: signal() wakes the goroutine that has waited longest. No spurious wake-ups; yet others may change the condition between
-/// the wake-up and the locking, so wait with a predicate. Signalling with or without the lock is right. May be used with
-/// any lock, but with one at a time. No allocation.
+/// FIFO: signal() wakes the goroutine that has waited longest. No spurious wake-ups; yet others may change
+/// the condition between the wake-up and the locking, so wait with a predicate. Signalling with or without
+/// the lock is right. May be used with any lock, but with one at a time. No allocation.
 ///
 ///   std::unique_lock lock(mutex);
 ///   cond.wait(lock, [&] { return !queue.empty(); });
@@ -21,8 +21,9 @@ class Cond {
   Cond(const Cond&) = delete;
   Cond& operator=(const Cond&) = delete;
 
-  /// Unlocks `lock`, waits for a wake-up, and locks again, also if it throws. Throws Cancelled or DeadlineExceeded when the
-  /// current context ends the wait. A wake-up is not lost to an interrupted waiter: it goes to the next.
+  /// Unlocks `lock`, waits for a wake-up, and locks again, also if it throws. Throws Cancelled or
+  /// DeadlineExceeded when the current context ends the wait. A wake-up is not lost to an interrupted waiter:
+  /// it goes to the next.
   template <class L>
   void wait(L& lock) {
     if (wait_once(lock, rt::Interrupt::kObserve, kNever) == rt::kTagCancelled) rt::throw_interrupted();

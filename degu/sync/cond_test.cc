@@ -1,6 +1,10 @@
 // After golang/go src/sync/cond_test.go, once_test.go, oncefunc_test.go, waitgroup_test.go and pool_test.go.
+#include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/cond.h>
-
+#include <degu/sync/mutex.h>
+#include <degu/sync/task_group.h>
+#include <degu/sync/testing/probe.h>
+#include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -8,12 +12,6 @@
 #include <set>
 #include <string>
 #include <vector>
-
-#include <degu/rt/testing/all_shapes.h>
-#include <degu/sync/mutex.h>
-#include <degu/sync/task_group.h>
-#include <degu/sync/testing/probe.h>
-#include <degu/sync/wait_group.h>
 
 namespace degu {
 namespace {

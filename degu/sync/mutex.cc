@@ -1,23 +1,25 @@
-// Mutex. The protocol is that of Go's sync/mutex.go, with an explicit queue instead of a semaphore, so that a waiter can leave it.
+// Mutex. The protocol is that of Go's sync/mutex.go, with an explicit queue instead of a semaphore, so that a
+// waiter can leave it.
 //
 // State changes:
 //   lock      free -> kLocked: by anybody unless kStarving (CAS).
 //   wait      kWaiters is set, by CAS, only while kLocked or kStarving is: so an unlock that comes later sees it.
-//   unlock    kLocked is dropped. With waiters, and nobody kWoken: set kWoken, wake the first, who competes for the lock (and
-//             clears kWoken when it has it, or waits again at the front of the queue).
-//   starving  set by a woken waiter that has lost again after 1 ms in all. Then unlock gives kLocked straight to the first waiter.
-//             Cleared by the hand-over to the last waiter, or to one that has waited for less than 1 ms.
-//   leave     a waiter whose patience ended unlinks itself; the last one clears kWaiters and kStarving. It is never kWoken, as it
-//             gave that up, while the mutex was locked, when it parked.
+//   unlock    kLocked is dropped. With waiters, and nobody kWoken: set kWoken, wake the first, who competes for
+//             the lock (and clears kWoken when it has it, or waits again at the front of the queue).
+//   starving  set by a woken waiter that has lost again after 1 ms in all. Then unlock gives kLocked straight to
+//             the first waiter. Cleared by the hand-over to the last waiter, or to one that has waited for less
+//             than 1 ms.
+//   leave     a waiter whose patience ended unlinks itself; the last one clears kWaiters and kStarving. It is never
+//             kWoken, as it gave that up, while the mutex was locked, when it parked.
 // kWoken has one owner: who set it, or the waiter it was set for.
 //
-// The woken waiter of a goroutine that locks and unlocks in a loop might never run on one P, as goroutines are not preempted. So a
-// goroutine that has overtaken a woken waiter kMaxBarges times yields once, in lock().
-#include <degu/sync/mutex.h>
-
+// The woken waiter of a goroutine that locks and unlocks in a loop might never run on one P, as goroutines
+// are not preempted. So a goroutine that has overtaken a woken waiter kMaxBarges times yields once, in
+// lock().
 #include <degu/base/assert.h>
 #include <degu/rt/race_point.h>
 #include <degu/rt/run.h>
+#include <degu/sync/mutex.h>
 
 namespace degu {
 namespace {
@@ -45,7 +47,8 @@ struct Mutex::LockWaiter : sync_internal::Waiter {
 bool Mutex::try_lock() noexcept {
   uint32_t state = state_.load(std::memory_order_relaxed);
   while ((state & (kLocked | kStarving)) == 0) {
-    if (state_.compare_exchange_weak(state, state | kLocked, std::memory_order_acquire, std::memory_order_relaxed)) {
+    if (state_.compare_exchange_weak(state, state | kLocked, std::memory_order_acquire,
+                                     std::memory_order_relaxed)) {
       return true;
     }
   }
@@ -54,7 +57,8 @@ bool Mutex::try_lock() noexcept {
 
 bool Mutex::try_lock_until(TimePoint deadline) {
   uint32_t expected = 0;
-  if (state_.compare_exchange_strong(expected, kLocked, std::memory_order_acquire, std::memory_order_relaxed)) {
+  if (state_.compare_exchange_strong(expected, kLocked, std::memory_order_acquire,
+                                     std::memory_order_relaxed)) {
     return true;
   }
   const Parked result = lock_slow(rt::Interrupt::kObserve, deadline);
@@ -66,12 +70,14 @@ bool Mutex::try_lock_until(TimePoint deadline) {
 bool Mutex::take(uint32_t& state, bool awoke) noexcept {
   while ((state & (kLocked | kStarving)) == 0) {
     const uint32_t wanted = (state | kLocked) & ~(awoke ? kWoken : 0u);
-    if (state_.compare_exchange_weak(state, wanted, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+    if (state_.compare_exchange_weak(state, wanted, std::memory_order_acquire, std::memory_order_relaxed))
+      return true;
   }
   return false;
 }
 
-// Waits a moment for a holder that runs on another P. Marks itself as woken, so that unlock() does not wake a waiter in vain.
+// Waits a moment for a holder that runs on another P. Marks itself as woken, so that unlock() does not wake a
+// waiter in vain.
 bool Mutex::spin(bool& awoke) noexcept {
   for (int round = 0; round < kSpinRounds; ++round) {
     uint32_t state = state_.load(std::memory_order_relaxed);
@@ -106,7 +112,8 @@ Mutex::Parked Mutex::lock_slow(rt::Interrupt interrupt, TimePoint deadline) noex
   }
 }
 
-Mutex::Parked Mutex::park_in_queue(LockWaiter& waiter, bool awoke, rt::Interrupt interrupt, TimePoint deadline) noexcept {
+Mutex::Parked Mutex::park_in_queue(LockWaiter& waiter, bool awoke, rt::Interrupt interrupt,
+                                   TimePoint deadline) noexcept {
   const bool again = waiter.since != TimePoint{};
   const TimePoint current = now();
   if (!again) waiter.since = current;

@@ -1,22 +1,23 @@
 // Mutex: mutual exclusion between goroutines. Go's sync.Mutex.
 #pragma once
 
-#include <atomic>
-#include <chrono>
-#include <cstdint>
-
 #include <degu/base/time.h>
 #include <degu/rt/lock.h>
 #include <degu/sync/internal/wait_queue.h>
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
 namespace degu {
 
-/// Parks the goroutine, never the thread, so it may be held while the goroutine sleeps, does I/O or migrates. Not recursive. Any
-/// goroutine or foreign thread may unlock it. Meets Lockable: use std::lock_guard, std::unique_lock, std::scoped_lock.
+/// Parks the goroutine, never the thread, so it may be held while the goroutine sleeps, does I/O or migrates.
+/// Not recursive. Any goroutine or foreign thread may unlock it. Meets Lockable: use std::lock_guard,
+/// std::unique_lock, std::scoped_lock.
 ///
-/// Two modes, as in Go. Normally who comes first gets it, which is fast: a goroutine that runs may overtake one that was just woken.
-/// Once a waiter has waited for 1 ms the mutex is handed from goroutine to goroutine in order of arrival until nobody has waited
-/// that long, so nobody starves, also on one P.
+/// Two modes, as in Go. Normally who comes first gets it, which is fast: a goroutine that runs may overtake
+/// one that was just woken. Once a waiter has waited for 1 ms the mutex is handed from goroutine to goroutine
+/// in order of arrival until nobody has waited that long, so nobody starves, also on one P.
 ///
 /// Must not be destroyed while it is locked or waited for. 32 bytes, no allocation.
 class Mutex {
@@ -25,11 +26,13 @@ class Mutex {
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 
-  /// Does not observe the context: clean-up code must be able to restore invariants. Locking twice in one goroutine waits for ever.
+  /// Does not observe the context: clean-up code must be able to restore invariants. Locking twice in one
+  /// goroutine waits for ever.
   void lock() noexcept {
     uint32_t expected = 0;
     // acquire pairs with the release in unlock().
-    if (!state_.compare_exchange_strong(expected, kLocked, std::memory_order_acquire, std::memory_order_relaxed)) {
+    if (!state_.compare_exchange_strong(expected, kLocked, std::memory_order_acquire,
+                                        std::memory_order_relaxed)) {
       lock_slow(rt::Interrupt::kIgnore, kNever);
     }
   }
@@ -37,8 +40,8 @@ class Mutex {
   /// Never waits. False while it is locked, or is being handed over.
   [[nodiscard]] bool try_lock() noexcept;
 
-  /// Waits until `deadline` at most; false: not locked. The end of the current context ends the wait: throws Cancelled or
-  /// DeadlineExceeded.
+  /// Waits until `deadline` at most; false: not locked. The end of the current context ends the wait: throws
+  /// Cancelled or DeadlineExceeded.
   [[nodiscard]] bool try_lock_until(TimePoint deadline);
   [[nodiscard]] bool try_lock_for(std::chrono::nanoseconds patience) {
     return try_lock_until(after_delay(now(), patience));
@@ -47,7 +50,8 @@ class Mutex {
   /// Aborts the process when it is not locked: an invariant is broken somewhere.
   void unlock() noexcept {
     const uint32_t old = state_.fetch_sub(kLocked, std::memory_order_release);
-    if (old != kLocked) [[unlikely]] unlock_slow(old);
+    if (old != kLocked) [[unlikely]]
+      unlock_slow(old);
   }
 
   bool has_waiters_for_test() const noexcept { return !queue_.empty_hint(); }
@@ -70,7 +74,7 @@ class Mutex {
   void hand_over(uint32_t state) noexcept;
 
   std::atomic<uint32_t> state_{0};
-  rt::Lock queue_lock_;            // guards queue_; kWaiters, and kStarving while unlocked, change only under it
+  rt::Lock queue_lock_;  // guards queue_; kWaiters, and kStarving while unlocked, change only under it
   std::atomic<uint32_t> barges_{0};  // locks taken past a woken waiter; a heuristic, may lose counts
   sync_internal::WaitQueue queue_;
 };

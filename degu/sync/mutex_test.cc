@@ -1,6 +1,10 @@
 // After golang/go src/sync/mutex_test.go, rwmutex_test.go, and src/runtime/sema_test.go.
+#include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/mutex.h>
-
+#include <degu/sync/rw_mutex.h>
+#include <degu/sync/task_group.h>
+#include <degu/sync/testing/probe.h>
+#include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -8,12 +12,6 @@
 #include <shared_mutex>
 #include <thread>
 #include <vector>
-
-#include <degu/rt/testing/all_shapes.h>
-#include <degu/sync/rw_mutex.h>
-#include <degu/sync/task_group.h>
-#include <degu/sync/testing/probe.h>
-#include <degu/sync/wait_group.h>
 
 namespace degu {
 namespace {

@@ -1,13 +1,14 @@
-// Once, OnceFunc, OnceValue: something that is done one time, by whoever comes first. Go's sync.Once, OnceFunc, OnceValue.
+// Once, OnceFunc, OnceValue: something that is done one time, by whoever comes first. Go's sync.Once,
+// OnceFunc, OnceValue.
 #pragma once
+
+#include <degu/sync/mutex.h>
 
 #include <atomic>
 #include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
-
-#include <degu/sync/mutex.h>
 
 namespace degu {
 
@@ -18,9 +19,10 @@ class Once {
   Once(const Once&) = delete;
   Once& operator=(const Once&) = delete;
 
-  /// Runs `fn` if no call did before; otherwise waits until that one has ended. When it returns, `fn` has run. An exception counts
-  /// as done, as a panic does in Go: it leaves the first call, later calls return normally (OnceFunc repeats it). The wait does
-  /// not observe the context. A call from within `fn` waits for ever.
+  /// Runs `fn` if no call did before; otherwise waits until that one has ended. When it returns, `fn` has
+  /// run. An exception counts as done, as a panic does in Go: it leaves the first call, later calls return
+  /// normally (OnceFunc repeats it). The wait does not observe the context. A call from within `fn` waits for
+  /// ever.
   template <class F>
   void call(F&& fn) {
     // acquire pairs with the release below: who sees done_ sees what fn did.
@@ -52,7 +54,8 @@ class Once {
   Mutex mutex_;
 };
 
-/// A function that runs once; each call returns the one result, or throws the one exception. Thread-safe; not copyable.
+/// A function that runs once; each call returns the one result, or throws the one exception. Thread-safe; not
+/// copyable.
 ///   degu::OnceValue config([] { return load_config(); });   ...  config().port
 template <class F>
 class OnceValue {

@@ -1,16 +1,14 @@
 // After golang/go src/sync/once_test.go and oncefunc_test.go.
+#include <degu/base/error.h>
+#include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/once.h>
-
+#include <degu/sync/testing/probe.h>
+#include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <memory>
 #include <string>
-
-#include <degu/base/error.h>
-#include <degu/rt/testing/all_shapes.h>
-#include <degu/sync/testing/probe.h>
-#include <degu/sync/wait_group.h>
 
 namespace degu {
 namespace {

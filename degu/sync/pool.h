@@ -1,6 +1,11 @@
 // Pool<T>: objects that are expensive to make, kept for the next user. Go's sync.Pool.
 #pragma once
 
+#include <degu/base/function.h>
+#include <degu/rt/lock.h>
+#include <degu/rt/park.h>
+#include <degu/sync/internal/wait_queue.h>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -8,16 +13,12 @@
 #include <memory>
 #include <utility>
 
-#include <degu/base/function.h>
-#include <degu/rt/lock.h>
-#include <degu/rt/park.h>
-#include <degu/sync/internal/wait_queue.h>
-
 namespace degu {
 
-/// A cache of idle objects, sharded by P, so that get() and put() of goroutines on different Ps do not meet. Bounded: kShards times
-/// kIdlePerShard idle objects; put() destroys what exceeds that. Objects come back as they were put: reset them before.
-/// Thread-safe, never waits. `make` may be called by several goroutines at once.
+/// A cache of idle objects, sharded by P, so that get() and put() of goroutines on different Ps do not meet.
+/// Bounded: kShards times kIdlePerShard idle objects; put() destroys what exceeds that. Objects come back as
+/// they were put: reset them before. Thread-safe, never waits. `make` may be called by several goroutines at
+/// once.
 template <class T>
 class Pool {
  public:

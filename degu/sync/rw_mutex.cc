@@ -1,9 +1,9 @@
-// RWMutex, after Go's sync/rwmutex.go: a writer announces itself by making readers_ negative, then waits for the readers that were
-// there. Readers that come later see the negative count and wait for the writer's unlock, which lets in all of them at once.
-#include <degu/sync/rw_mutex.h>
-
+// RWMutex, after Go's sync/rwmutex.go: a writer announces itself by making readers_ negative, then waits for
+// the readers that were there. Readers that come later see the negative count and wait for the writer's
+// unlock, which lets in all of them at once.
 #include <degu/base/assert.h>
 #include <degu/rt/race_point.h>
+#include <degu/sync/rw_mutex.h>
 
 namespace degu {
 
@@ -20,7 +20,8 @@ void RWMutex::lock() noexcept {
 bool RWMutex::try_lock() noexcept {
   if (!writers_.try_lock()) return false;
   int32_t expected = 0;
-  if (readers_.compare_exchange_strong(expected, -kMaxReaders, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+  if (readers_.compare_exchange_strong(expected, -kMaxReaders, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
     return true;
   }
   writers_.unlock();
@@ -38,7 +39,8 @@ void RWMutex::unlock() noexcept {
 bool RWMutex::try_lock_shared() noexcept {
   int32_t readers = readers_.load(std::memory_order_relaxed);
   while (readers >= 0) {
-    if (readers_.compare_exchange_weak(readers, readers + 1, std::memory_order_acquire, std::memory_order_relaxed)) {
+    if (readers_.compare_exchange_weak(readers, readers + 1, std::memory_order_acquire,
+                                       std::memory_order_relaxed)) {
       return true;
     }
   }
@@ -48,7 +50,8 @@ bool RWMutex::try_lock_shared() noexcept {
 void RWMutex::wait_for_writer() noexcept { reader_sema_.acquire(rt::WaitReason::kRWMutex, this); }
 
 void RWMutex::unlock_shared_slow(int32_t old) noexcept {
-  DEGU_CHECK(old != 0 && old != -kMaxReaders, "unlock_shared of RWMutex {} that nobody reads", static_cast<const void*>(this));
+  DEGU_CHECK(old != 0 && old != -kMaxReaders, "unlock_shared of RWMutex {} that nobody reads",
+             static_cast<const void*>(this));
   DEGU_RACE_POINT();
   if (departing_.fetch_sub(1, std::memory_order_acq_rel) == 1) writer_sema_.release(1);
 }

@@ -1,18 +1,18 @@
 // RWMutex: many readers or one writer. Go's sync.RWMutex.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-
 #include <degu/sync/internal/sema.h>
 #include <degu/sync/mutex.h>
 
+#include <atomic>
+#include <cstdint>
+
 namespace degu {
 
-/// A writer that waits keeps new readers out, so writers do not starve; readers that waited during a write go before the next
-/// writer, so readers do not either. Hence a reader must not lock it a second time. Not upgradable. Does not observe the context.
-/// Any goroutine or foreign thread may unlock. Meets Lockable and SharedLockable: std::unique_lock to write, std::shared_lock to
-/// read. No allocation.
+/// A writer that waits keeps new readers out, so writers do not starve; readers that waited during a write go
+/// before the next writer, so readers do not either. Hence a reader must not lock it a second time. Not
+/// upgradable. Does not observe the context. Any goroutine or foreign thread may unlock. Meets Lockable and
+/// SharedLockable: std::unique_lock to write, std::shared_lock to read. No allocation.
 class RWMutex {
  public:
   RWMutex() noexcept = default;

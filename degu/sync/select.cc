@@ -1,18 +1,19 @@
 // select. After Go's runtime/select.go, with one pass more.
 //
-// Pass 1 looks at one channel at a time, in poll order, and takes the first case that is ready: legal, as it is ready at that
-// instant, and it avoids the locks of the others. Only "nothing is ready" needs all channels at one instant, or a select with a
-// default could miss a case that was ready throughout (TestNonblockSelectRace2): pass 2 looks again with all locks held, in
-// address order. Pass 3 enqueues a waiter in each channel before the locks go; at most one waker wins the ticket.
+// Pass 1 looks at one channel at a time, in poll order, and takes the first case that is ready: legal, as it
+// is ready at that instant, and it avoids the locks of the others. Only "nothing is ready" needs all channels
+// at one instant, or a select with a default could miss a case that was ready throughout
+// (TestNonblockSelectRace2): pass 2 looks again with all locks held, in address order. Pass 3 enqueues a
+// waiter in each channel before the locks go; at most one waker wins the ticket.
 //
-// After the wake the waiters are unlinked one channel at a time. Until then others may find them and lose the claim.
+// After the wake the waiters are unlinked one channel at a time. Until then others may find them and lose the
+// claim.
+#include <degu/base/random.h>
+#include <degu/rt/race_point.h>
 #include <degu/sync/internal/select_core.h>
 
 #include <new>
 #include <type_traits>
-
-#include <degu/base/random.h>
-#include <degu/rt/race_point.h>
 
 namespace degu::sync_internal {
 namespace {
@@ -92,13 +93,15 @@ class Select {
   }
 
   static Outcome step(SelectCase& c, Peer& peer) noexcept {
-    const Outcome outcome =
-        c.kind == Kind::kSend ? chan_send_locked(*c.chan, c.slot, peer) : chan_recv_locked(*c.chan, c.slot, peer);
+    const Outcome outcome = c.kind == Kind::kSend ? chan_send_locked(*c.chan, c.slot, peer)
+                                                  : chan_recv_locked(*c.chan, c.slot, peer);
     c.ok = outcome == Outcome::kDone;
     return outcome;
   }
 
-  bool failed_send(int taken) const noexcept { return cases_[taken].kind == Kind::kSend && !cases_[taken].ok; }
+  bool failed_send(int taken) const noexcept {
+    return cases_[taken].kind == Kind::kSend && !cases_[taken].ok;
+  }
 
   int try_one_by_one() {
     for (uint16_t k = 0; k < polled_; ++k) {
@@ -217,7 +220,8 @@ class Select {
     enqueue(rt::begin_wait(rt::Interrupt::kObserve));
     DEGU_RACE_POINT();
     const TimePoint deadline = timer_ >= 0 ? cases_[timer_].deadline : kNever;
-    const uint16_t tag = rt::park(rt::WaitReason::kSelect, locks_ > 0 ? cases_[lock_order_[0]].chan : nullptr, deadline);
+    const uint16_t tag =
+        rt::park(rt::WaitReason::kSelect, locks_ > 0 ? cases_[lock_order_[0]].chan : nullptr, deadline);
     DEGU_RACE_POINT();
     dequeue(tag);
     if (tag == rt::kTagTimeout) return timer_;
@@ -252,7 +256,8 @@ class Select {
 
 }  // namespace
 
-int select_any(SelectCase* cases, uint16_t count, SelectOrder order, uint16_t* orders, SelectScratch* scratch) {
+int select_any(SelectCase* cases, uint16_t count, SelectOrder order, uint16_t* orders,
+               SelectScratch* scratch) {
   return Select(cases, orders, count, scratch).run(order);
 }
 

@@ -2,9 +2,13 @@
 //
 //   degu::select(recv(jobs, [&](std::optional<Job> job) { ... }),      // nullopt: closed
 //                send(results, result, [&] { ... }),
-//                done(context, [&] { ... }),                           // see also: the current context, below
-//                degu::after(1s, [&] { ... }));
+//                done(context, [&] { ... }),                           // see also: the current context,
+//                below degu::after(1s, [&] { ... }));
 #pragma once
+
+#include <degu/base/time.h>
+#include <degu/sync/chan.h>
+#include <degu/sync/internal/select_core.h>
 
 #include <chrono>
 #include <memory>
@@ -12,10 +16,6 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
-
-#include <degu/base/time.h>
-#include <degu/sync/chan.h>
-#include <degu/sync/internal/select_core.h>
 
 namespace degu {
 namespace sync_internal {
@@ -209,7 +209,8 @@ int select_cases(SelectOrder order, Cases&... cases) {
   constexpr std::size_t kCount = sizeof...(Cases);
   static_assert((static_cast<int>(Cases::kIsDefault) + ... + 0) <= 1, "select: more than one otherwise()");
   static_assert(kCount < 1024, "select: too many cases");
-  constexpr bool kIsTry = kCount == 2 && ((Cases::kIsDefault || Cases::kIsChan) && ...) && (Cases::kIsDefault || ...);
+  constexpr bool kIsTry =
+      kCount == 2 && ((Cases::kIsDefault || Cases::kIsChan) && ...) && (Cases::kIsDefault || ...);
   if constexpr (kIsTry) {
     return select_try(cases...);
   } else {
@@ -236,22 +237,23 @@ int select_cases(SelectOrder order, Cases&... cases) {
 ///  - nothing, or is left out: the element is dropped.
 /// Cases are made in the call of select and live until it returns. A nil channel is never ready.
 template <class T, bool kSend, class F = sync_internal::NoHandler>
-[[nodiscard]] sync_internal::RecvCase<T, std::decay_t<F>> recv(const BasicChan<T, kSend, true>& chan, F&& f = F{}) {
+[[nodiscard]] sync_internal::RecvCase<T, std::decay_t<F>> recv(const BasicChan<T, kSend, true>& chan,
+                                                               F&& f = F{}) {
   return {chan.core(), std::forward<F>(f)};
 }
 
-/// A case of select: ready when `chan` takes an element, or is closed: then select throws, as send() does. An rvalue is moved from
-/// only if the case is taken; an lvalue is copied beforehand.
+/// A case of select: ready when `chan` takes an element, or is closed: then select throws, as send() does. An
+/// rvalue is moved from only if the case is taken; an lvalue is copied beforehand.
 template <class T, bool kRecv, class U, class F = sync_internal::NoHandler>
-  requires std::is_convertible_v<U&&, T>
-[[nodiscard]] sync_internal::SendCase<T, U, std::decay_t<F>> send(const BasicChan<T, true, kRecv>& chan, U&& value,
-                                                                  F&& f = F{}) {
+requires std::is_convertible_v<U&&, T>
+[[nodiscard]] sync_internal::SendCase<T, U, std::decay_t<F>> send(const BasicChan<T, true, kRecv>& chan,
+                                                                  U&& value, F&& f = F{}) {
   return {chan.core(), std::forward<U>(value), std::forward<F>(f)};
 }
 
 /// A case of select: ready when `context` (a Context, or anything with node()) has ended.
 template <class C, class F = sync_internal::NoHandler>
-  requires requires(const C& c) { static_cast<rt::CancelNode*>(c.node()); }
+requires requires(const C& c) { static_cast<rt::CancelNode*>(c.node()); }
 [[nodiscard]] sync_internal::DoneCase<std::decay_t<F>> done(const C& context, F&& f = F{}) {
   return {context.node(), std::forward<F>(f)};
 }
@@ -268,12 +270,13 @@ template <class F = sync_internal::NoHandler>
   return sync_internal::DefaultCase<std::decay_t<F>>(std::forward<F>(f));
 }
 
-/// Waits until one of the cases is ready, performs it, runs its handler and returns its index. Of several that are ready each is taken
-/// with the same probability. Without cases, or with nil channels only, waits for ever.
-/// The end of the current context ends the wait: if a done() case stands for it that one is taken, else Cancelled or DeadlineExceeded
-/// is thrown and no case has had an effect. A select that need not wait does not look at the current context.
-/// The handler runs in the caller, without locks; its exceptions pass through. Throws Error(kFailedPrecondition) when the case taken
-/// sends on a closed channel. Allocates nothing. A channel may be in several cases; a select never meets itself.
+/// Waits until one of the cases is ready, performs it, runs its handler and returns its index. Of several
+/// that are ready each is taken with the same probability. Without cases, or with nil channels only, waits
+/// for ever. The end of the current context ends the wait: if a done() case stands for it that one is taken,
+/// else Cancelled or DeadlineExceeded is thrown and no case has had an effect. A select that need not wait
+/// does not look at the current context. The handler runs in the caller, without locks; its exceptions pass
+/// through. Throws Error(kFailedPrecondition) when the case taken sends on a closed channel. Allocates
+/// nothing. A channel may be in several cases; a select never meets itself.
 template <sync_internal::IsCase... Cases>
 int select(Cases&&... cases) {
   return sync_internal::select_cases(sync_internal::SelectOrder::kRandom, cases...);

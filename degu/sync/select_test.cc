@@ -1,6 +1,9 @@
 // After golang/go test/chan/select*.go, doubleselect.go, nonblock.go and src/runtime/chan_test.go.
+#include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/select.h>
-
+#include <degu/sync/task_group.h>
+#include <degu/sync/testing/probe.h>
+#include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -8,11 +11,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <degu/rt/testing/all_shapes.h>
-#include <degu/sync/task_group.h>
-#include <degu/sync/testing/probe.h>
-#include <degu/sync/wait_group.h>
 
 namespace degu {
 namespace {
@@ -97,7 +95,9 @@ TEST(Select, Table) {
     auto empty = make_chan<int>(1);
     auto full = make_chan<int>(1);
     full.send(1);
-    auto waits = [](auto&&... cases) { return select(std::forward<decltype(cases)>(cases)..., after(0ns)) == sizeof...(cases); };
+    auto waits = [](auto&&... cases) {
+      return select(std::forward<decltype(cases)>(cases)..., after(0ns)) == sizeof...(cases);
+    };
     EXPECT_TRUE(waits());
     EXPECT_TRUE(waits(recv(nil)));
     EXPECT_TRUE(waits(send(nil, 1)));
@@ -297,7 +297,8 @@ TEST(Select, Stress) {
       std::array<int, 4> n{};
       std::array<Chan<int>, 4> live = c;
       for (int i = 0; i < 4 * kPerChannel; ++i) {
-        const auto k = static_cast<std::size_t>(select(recv(live[0]), recv(live[1]), recv(live[2]), recv(live[3])));
+        const auto k =
+            static_cast<std::size_t>(select(recv(live[0]), recv(live[1]), recv(live[2]), recv(live[3])));
         if (++n[k] == kPerChannel) live[k] = {};
       }
     });

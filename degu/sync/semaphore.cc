@@ -1,12 +1,12 @@
-// Semaphore. Invariant, with lock_ held: the first waiter wants more than is free, or has just been interrupted and will look again
-// when it leaves. So whoever changes free_, or takes the first waiter away, calls grant().
-#include <degu/sync/semaphore.h>
-
-#include <string>
-
+// Semaphore. Invariant, with lock_ held: the first waiter wants more than is free, or has just been
+// interrupted and will look again when it leaves. So whoever changes free_, or takes the first waiter away,
+// calls grant().
 #include <degu/base/assert.h>
 #include <degu/base/error.h>
 #include <degu/rt/race_point.h>
+#include <degu/sync/semaphore.h>
+
+#include <string>
 
 namespace degu {
 

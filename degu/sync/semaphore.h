@@ -1,13 +1,14 @@
-// Semaphore: a number of permits that goroutines take and give back, several at a time. Go's x/sync/semaphore.Weighted.
+// Semaphore: a number of permits that goroutines take and give back, several at a time. Go's
+// x/sync/semaphore.Weighted.
 #pragma once
-
-#include <chrono>
-#include <cstdint>
-#include <utility>
 
 #include <degu/base/time.h>
 #include <degu/rt/lock.h>
 #include <degu/sync/internal/wait_queue.h>
+
+#include <chrono>
+#include <cstdint>
+#include <utility>
 
 namespace degu {
 
@@ -43,8 +44,9 @@ class Semaphore {
   Semaphore(const Semaphore&) = delete;
   Semaphore& operator=(const Semaphore&) = delete;
 
-  /// Takes `permits` at once; waits for them. Throws Cancelled or DeadlineExceeded, with nothing taken, when the current context
-  /// ends the wait (and lets the next waiter in); Error(kInvalidArgument) when it can never have so many.
+  /// Takes `permits` at once; waits for them. Throws Cancelled or DeadlineExceeded, with nothing taken, when
+  /// the current context ends the wait (and lets the next waiter in); Error(kInvalidArgument) when it can
+  /// never have so many.
   void acquire(int64_t permits = 1);
   /// acquire() for a scope.
   [[nodiscard]] Permit hold(int64_t permits = 1) {

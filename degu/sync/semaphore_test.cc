@@ -1,15 +1,13 @@
 // After golang/x/sync semaphore_test.go.
+#include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/semaphore.h>
-
+#include <degu/sync/task_group.h>
+#include <degu/sync/testing/probe.h>
+#include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <vector>
-
-#include <degu/rt/testing/all_shapes.h>
-#include <degu/sync/task_group.h>
-#include <degu/sync/testing/probe.h>
-#include <degu/sync/wait_group.h>
 
 namespace degu {
 namespace {

@@ -1,17 +1,17 @@
 // SingleFlight: concurrent calls for one key share one execution. Go's x/sync/singleflight.
 #pragma once
 
+#include <degu/rt/run.h>
+#include <degu/sync/chan.h>
+#include <degu/sync/mutex.h>
+#include <degu/sync/wait_group.h>
+
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <utility>
-
-#include <degu/rt/run.h>
-#include <degu/sync/chan.h>
-#include <degu/sync/mutex.h>
-#include <degu/sync/wait_group.h>
 
 namespace degu {
 
@@ -30,15 +30,16 @@ struct SharedOutcome {
   bool shared = false;
 };
 
-/// Against stampedes: of many goroutines that want the same thing at once, one fetches it and the others wait for its result.
-/// K is hashable and copyable, V copyable. Nothing is cached: a call that comes after the execution has ended starts another.
-/// Thread-safe. May be destroyed while calls of call_chan() run.
+/// Against stampedes: of many goroutines that want the same thing at once, one fetches it and the others wait
+/// for its result. K is hashable and copyable, V copyable. Nothing is cached: a call that comes after the
+/// execution has ended starts another. Thread-safe. May be destroyed while calls of call_chan() run.
 template <class K, class V>
 class SingleFlight {
  public:
-  /// Runs `fn()`, or waits for the execution for `key` that is under way. An exception reaches all callers, as the same object. The
-  /// execution runs in the first caller with its context; when that ends it, one of the others starts anew, as their time is not up.
-  /// The end of a waiting caller's own context ends its wait only: it throws Cancelled or DeadlineExceeded.
+  /// Runs `fn()`, or waits for the execution for `key` that is under way. An exception reaches all callers,
+  /// as the same object. The execution runs in the first caller with its context; when that ends it, one of
+  /// the others starts anew, as their time is not up. The end of a waiting caller's own context ends its wait
+  /// only: it throws Cancelled or DeadlineExceeded.
   template <class F>
   SharedResult<V> call(const K& key, F&& fn) {
     for (;;) {

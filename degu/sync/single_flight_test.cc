@@ -1,18 +1,16 @@
 // After golang/x/sync singleflight_test.go, and golang/go src/sync/pool_test.go.
+#include <degu/base/error.h>
+#include <degu/rt/testing/all_shapes.h>
+#include <degu/sync/pool.h>
 #include <degu/sync/single_flight.h>
-
+#include <degu/sync/task_group.h>
+#include <degu/sync/testing/probe.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <memory>
 #include <set>
 #include <string>
-
-#include <degu/base/error.h>
-#include <degu/rt/testing/all_shapes.h>
-#include <degu/sync/pool.h>
-#include <degu/sync/task_group.h>
-#include <degu/sync/testing/probe.h>
 
 namespace degu {
 namespace {

@@ -1,8 +1,7 @@
+#include <degu/base/error.h>
 #include <degu/sync/task_group.h>
 
 #include <memory>
-
-#include <degu/base/error.h>
 
 namespace degu {
 namespace {

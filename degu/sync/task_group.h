@@ -1,11 +1,6 @@
-// TaskGroup: goroutines that belong together, end together and report their first failure. Go's errgroup, with a scope.
+// TaskGroup: goroutines that belong together, end together and report their first failure. Go's errgroup,
+// with a scope.
 #pragma once
-
-#include <cstdint>
-#include <exception>
-#include <optional>
-#include <type_traits>
-#include <utility>
 
 #include <degu/base/ref.h>
 #include <degu/rt/run.h>
@@ -13,12 +8,18 @@
 #include <degu/sync/semaphore.h>
 #include <degu/sync/wait_group.h>
 
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
 namespace degu {
 
-/// The tasks run with a context of the group's own, a child of the context that was current when the group was made. The
-/// first exception that leaves a task cancels it, so that the others end soon; wait() rethrows that exception. No task outlives
-/// the group: declare it after what its tasks use. Thread-safe; tasks may start tasks. Used once: when wait() has returned,
-/// the context is cancelled.
+/// The tasks run with a context of the group's own, a child of the context that was current when the group
+/// was made. The first exception that leaves a task cancels it, so that the others end soon; wait() rethrows
+/// that exception. No task outlives the group: declare it after what its tasks use. Thread-safe; tasks may
+/// start tasks. Used once: when wait() has returned, the context is cancelled.
 ///
 ///   degu::TaskGroup group;
 ///   group.go([&] { user = users.get(id); });
@@ -27,17 +28,18 @@ namespace degu {
 class TaskGroup {
  public:
   TaskGroup();
-  /// Cancels the tasks and waits for their end, whatever the current context says. Their exceptions are dropped.
+  /// Cancels the tasks and waits for their end, whatever the current context says. Their exceptions are
+  /// dropped.
   ~TaskGroup();
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
-  /// At most `limit` tasks at once from now on; go() waits for a place. Negative: no limit. Throws Error(kFailedPrecondition) while
-  /// tasks run.
+  /// At most `limit` tasks at once from now on; go() waits for a place. Negative: no limit. Throws
+  /// Error(kFailedPrecondition) while tasks run.
   void set_limit(int limit);
 
-  /// Starts a task. With a limit it waits for a place; the end of the current context ends that wait with Cancelled or
-  /// DeadlineExceeded.
+  /// Starts a task. With a limit it waits for a place; the end of the current context ends that wait with
+  /// Cancelled or DeadlineExceeded.
   template <class F>
   void go(F&& task) {
     if (places_) places_->acquire();
@@ -51,8 +53,8 @@ class TaskGroup {
     return true;
   }
 
-  /// Waits until all tasks have ended, then rethrows the first exception of a task, if there was one. It does not end before
-  /// they do; when the current context ends the tasks see that, as theirs is a child of it.
+  /// Waits until all tasks have ended, then rethrows the first exception of a task, if there was one. It does
+  /// not end before they do; when the current context ends the tasks see that, as theirs is a child of it.
   void wait();
 
   /// Ends the group's context. Cancelled exceptions of tasks are not failures from now on.

@@ -1,16 +1,14 @@
 // After golang/x/sync errgroup_test.go.
+#include <degu/base/error.h>
+#include <degu/rt/testing/all_shapes.h>
+#include <degu/sync/chan.h>
 #include <degu/sync/task_group.h>
-
+#include <degu/sync/testing/probe.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <stdexcept>
 #include <string>
-
-#include <degu/base/error.h>
-#include <degu/rt/testing/all_shapes.h>
-#include <degu/sync/chan.h>
-#include <degu/sync/testing/probe.h>
 
 namespace degu {
 namespace {

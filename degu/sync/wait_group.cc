@@ -1,10 +1,10 @@
-// WaitGroup. The one danger is its end: the waiter may free it as soon as it knows that the counter is zero, while the last done() is
-// still inside. So the step to zero, and wait()'s look at the counter, are made under lock_, and done() touches nothing after
-// the unlock: the waiters it wakes are on a list of its own. All other steps are one CAS.
-#include <degu/sync/wait_group.h>
-
+// WaitGroup. The one danger is its end: the waiter may free it as soon as it knows that the counter is zero,
+// while the last done() is still inside. So the step to zero, and wait()'s look at the counter, are made
+// under lock_, and done() touches nothing after the unlock: the waiters it wakes are on a list of its own.
+// All other steps are one CAS.
 #include <degu/base/assert.h>
 #include <degu/rt/race_point.h>
+#include <degu/sync/wait_group.h>
 
 namespace degu {
 
@@ -12,7 +12,9 @@ void WaitGroup::add(int delta) noexcept {
   int32_t count = count_.load(std::memory_order_relaxed);
   // acq_rel: the goroutine that brings the counter to zero passes on what all others did before their done().
   while (count > 0 && count + delta > 0) {
-    if (count_.compare_exchange_weak(count, count + delta, std::memory_order_acq_rel, std::memory_order_relaxed)) return;
+    if (count_.compare_exchange_weak(count, count + delta, std::memory_order_acq_rel,
+                                     std::memory_order_relaxed))
+      return;
   }
   add_slow(delta);
 }

@@ -1,19 +1,20 @@
 // WaitGroup: waits for a number of goroutines to end. Go's sync.WaitGroup.
 #pragma once
 
+#include <degu/rt/lock.h>
+#include <degu/rt/run.h>
+#include <degu/sync/internal/wait_queue.h>
+
 #include <atomic>
 #include <cstdint>
 #include <optional>
 #include <utility>
 
-#include <degu/rt/lock.h>
-#include <degu/rt/run.h>
-#include <degu/sync/internal/wait_queue.h>
-
 namespace degu {
 
-/// A counter that can be waited for. May live on the stack of the goroutine that waits, and end as soon as wait() has returned.
-/// If the tasks can fail, or must not outlive their starter, use TaskGroup. Reusable after wait(). Thread-safe. No allocation.
+/// A counter that can be waited for. May live on the stack of the goroutine that waits, and end as soon as
+/// wait() has returned. If the tasks can fail, or must not outlive their starter, use TaskGroup. Reusable
+/// after wait(). Thread-safe. No allocation.
 ///
 ///   degu::WaitGroup wg;
 ///   for (auto& job : jobs) wg.go([&job] { job.run(); });
@@ -21,14 +22,14 @@ namespace degu {
 class WaitGroup {
  public:
   WaitGroup() noexcept = default;
-  /// Waits until the counter is zero, whatever the context says: so a wait() that throws does not leave goroutines behind that use
-  /// a frame which is gone.
+  /// Waits until the counter is zero, whatever the context says: so a wait() that throws does not leave
+  /// goroutines behind that use a frame which is gone.
   ~WaitGroup();
   WaitGroup(const WaitGroup&) = delete;
   WaitGroup& operator=(const WaitGroup&) = delete;
 
-  /// Adds `delta`, which may be negative. Aborts the process if the counter becomes negative. From zero it must be raised before the
-  /// wait() that is to see it.
+  /// Adds `delta`, which may be negative. Aborts the process if the counter becomes negative. From zero it
+  /// must be raised before the wait() that is to see it.
   void add(int delta = 1) noexcept;
   /// add(-1).
   void done() noexcept { add(-1); }
@@ -36,11 +37,12 @@ class WaitGroup {
   /// The counter is zero now.
   bool idle() const noexcept { return count_.load(std::memory_order_acquire) == 0; }
 
-  /// Waits until the counter is zero. Throws Cancelled or DeadlineExceeded when the current context ends first; the goroutines may
-  /// then still be running.
+  /// Waits until the counter is zero. Throws Cancelled or DeadlineExceeded when the current context ends
+  /// first; the goroutines may then still be running.
   void wait();
 
-  /// add(1) and a goroutine that runs and destroys `fn`, then done(). An exception ends the process, as with degu::go.
+  /// add(1) and a goroutine that runs and destroys `fn`, then done(). An exception ends the process, as with
+  /// degu::go.
   template <class F>
   void go(F&& fn) {
     add(1);
@@ -58,7 +60,8 @@ class WaitGroup {
   bool wait_until_zero(rt::Interrupt interrupt) noexcept;
 
   rt::Lock lock_;
-  std::atomic<int32_t> count_{0};  // becomes zero only under lock_, so that the waiter may free this once it holds lock_
+  std::atomic<int32_t> count_{
+      0};  // becomes zero only under lock_, so that the waiter may free this once it holds lock_
   sync_internal::WaitQueue queue_;
 };
 

@@ -1,15 +1,13 @@
 // After golang/go src/sync/waitgroup_test.go.
-#include <degu/sync/wait_group.h>
-
-#include <gtest/gtest.h>
-
-#include <atomic>
-#include <memory>
-
 #include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/chan.h>
 #include <degu/sync/task_group.h>
 #include <degu/sync/testing/probe.h>
+#include <degu/sync/wait_group.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
 
 namespace degu {
 namespace {

@@ -1,16 +1,16 @@
 // ChanCore: the type-erased channel behind Chan<T>. Only <degu/sync/chan.h> and select use it.
 #pragma once
 
+#include <degu/rt/lock.h>
+#include <degu/rt/park.h>
+#include <degu/sync/internal/wait_queue.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
 #include <type_traits>
 #include <utility>
-
-#include <degu/rt/lock.h>
-#include <degu/rt/park.h>
-#include <degu/sync/internal/wait_queue.h>
 
 namespace degu::sync_internal {
 
@@ -33,8 +33,8 @@ inline constexpr ElementOps kElementOps = [] {
   return ops;
 }();
 
-/// A waiting sender or receiver. `slot`: the sender's element, or the receiver's raw storage. `ok`, set by the waker: an
-/// element has passed; false: the channel was closed.
+/// A waiting sender or receiver. `slot`: the sender's element, or the receiver's raw storage. `ok`, set by
+/// the waker: an element has passed; false: the channel was closed.
 struct ChanWaiter : Waiter {
   void* slot;
   bool ok;
@@ -59,10 +59,11 @@ struct ChanCore {
 
   void* at(uint32_t index) const noexcept { return buffer + static_cast<std::size_t>(index) * ops.size; }
 
-  /// False: at one instant during the call a send (receive) would have had to wait. As a closed channel never opens
-  /// again, `closed` is read after the other fields (chan.go, chanrecv).
+  /// False: at one instant during the call a send (receive) would have had to wait. As a closed channel never
+  /// opens again, `closed` is read after the other fields (chan.go, chanrecv).
   bool send_hint() const noexcept {
-    const bool full = capacity == 0 ? receivers.empty_hint() : count.load(std::memory_order_acquire) == capacity;
+    const bool full =
+        capacity == 0 ? receivers.empty_hint() : count.load(std::memory_order_acquire) == capacity;
     return !full || closed.load(std::memory_order_acquire);
   }
   bool recv_hint() const noexcept {
@@ -73,15 +74,29 @@ struct ChanCore {
 
 enum class Outcome : uint8_t { kDone, kClosed, kBlocked };
 
-/// The waiter on the other side that an operation has claimed, and the move between the two that is still to be made.
-struct Peer {
-  ChanWaiter* waiter = nullptr;
-  void* from = nullptr;
-  void* to = nullptr;
+/// The waiter on the other side that an operation has claimed, and the move between the two that is still to
+/// be made.
+class Peer {
+ public:
+  /// `from` null: the element has been moved already.
+  void meet(ChanWaiter* claimed, void* from, void* to) noexcept {
+    waiter_ = claimed;
+    from_ = from;
+    to_ = to;
+  }
 
-  /// Moves the element and wakes the waiter. Called after the channel's lock was released, so that the move of a user's type
-  /// does not run under it: a claimed waiter cannot leave.
-  void finish(const ElementOps& ops) noexcept;
+  /// Moves the element and wakes the waiter. Called after the channel's lock was released, so that the move
+  /// of a user's type does not run under it: a claimed waiter cannot leave.
+  void finish(const ElementOps& ops) noexcept {
+    if (waiter_ != nullptr) complete(ops);
+  }
+
+ private:
+  void complete(const ElementOps& ops) noexcept;
+
+  ChanWaiter* waiter_ = nullptr;
+  void* from_;
+  void* to_;
 };
 
 ChanCore* chan_make(const ElementOps& ops, std::size_t capacity);

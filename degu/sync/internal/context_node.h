@@ -1,14 +1,16 @@
-// ContextNode: one link of the chain of contexts behind degu::Context. It is here, not in degu/context, because a TaskGroup makes one.
+// ContextNode: one link of the chain of contexts behind degu::Context. It is here, not in degu/context,
+// because a TaskGroup makes one.
 #pragma once
-
-#include <utility>
 
 #include <degu/base/ref.h>
 #include <degu/rt/cancel.h>
 
+#include <utility>
+
 namespace degu::sync_internal {
 
-/// Immutable. Every context of the process is one: the runtime only carries them. Null parent: the background.
+/// Immutable. Every context of the process is one: the runtime only carries them. Null parent: the
+/// background.
 class ContextNode : public rt::ContextBase {
  public:
   ContextNode(Ref<ContextNode> parent, Ref<rt::CancelNode> node) noexcept

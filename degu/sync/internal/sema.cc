@@ -1,6 +1,5 @@
-#include <degu/sync/internal/sema.h>
-
 #include <degu/rt/race_point.h>
+#include <degu/sync/internal/sema.h>
 
 namespace degu::sync_internal {
 

@@ -1,10 +1,10 @@
 // Sema: a counter of permits with a FIFO of waiters; the base of RWMutex. Not observing the context.
 #pragma once
 
-#include <cstdint>
-
 #include <degu/rt/lock.h>
 #include <degu/sync/internal/wait_queue.h>
+
+#include <cstdint>
 
 namespace degu::sync_internal {
 

@@ -1,17 +1,18 @@
 // WaitQueue: the FIFO of goroutines that wait on one object. Its records live on the waiters' stacks.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-
 #include <degu/base/time.h>
 #include <degu/rt/lock.h>
 #include <degu/rt/park.h>
 
+#include <atomic>
+#include <cstdint>
+
 namespace degu::sync_internal {
 
-/// One goroutine in one queue. All fields but `ticket` are guarded by the lock of the queue's object. After the record
-/// has been popped and claimed it belongs to the waker until that calls rt::wake(); popped but not claimed, to nobody.
+/// One goroutine in one queue. All fields but `ticket` are guarded by the lock of the queue's object. After
+/// the record has been popped and claimed it belongs to the waker until that calls rt::wake(); popped but not
+/// claimed, to nobody.
 struct Waiter {
   Waiter* next;
   Waiter* prev;
@@ -20,15 +21,16 @@ struct Waiter {
   bool linked;
 };
 
-/// Doubly linked, so that an interrupted waiter leaves in O(1). Guarded by the owner's lock, except empty_hint().
+/// Doubly linked, so that an interrupted waiter leaves in O(1). Guarded by the owner's lock, except
+/// empty_hint().
 class WaitQueue {
  public:
   constexpr WaitQueue() noexcept = default;
   WaitQueue(const WaitQueue&) = delete;
   WaitQueue& operator=(const WaitQueue&) = delete;
 
-  /// May be called without the lock; what it says may be old then. acquire pairs with the releases of push and remove,
-  /// so that who sees an empty queue also sees what the last waker did before it emptied it.
+  /// May be called without the lock; what it says may be old then. acquire pairs with the releases of push
+  /// and remove, so that who sees an empty queue also sees what the last waker did before it emptied it.
   bool empty_hint() const noexcept { return head_.load(std::memory_order_acquire) == nullptr; }
   bool empty() const noexcept { return head_.load(std::memory_order_relaxed) == nullptr; }
   Waiter* front() const noexcept { return head_.load(std::memory_order_relaxed); }
@@ -74,8 +76,8 @@ class WaitQueue {
     }
   }
 
-  /// Unlinks waiters from the front until one could be claimed, and returns that one; null when none is left. Those that
-  /// were interrupted meanwhile find themselves unlinked.
+  /// Unlinks waiters from the front until one could be claimed, and returns that one; null when none is left.
+  /// Those that were interrupted meanwhile find themselves unlinked.
   Waiter* pop_claimed() noexcept {
     while (Waiter* w = front()) {
       remove(w);

@@ -1,14 +1,14 @@
 // Helpers of the tests of sync and context: waiting for a state instead of sleeping.
 #pragma once
 
+#include <degu/base/error.h>
+#include <degu/rt/run.h>
+#include <degu/sync/chan.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <utility>
-
-#include <degu/base/error.h>
-#include <degu/rt/run.h>
-#include <degu/sync/chan.h>
 
 namespace degu::testing {
 
