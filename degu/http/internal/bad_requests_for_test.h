@@ -13,14 +13,11 @@ struct BadRequest {
   int status;
 };
 
-/// Heads that RequestParser must refuse with `status` under default limits.
-inline std::vector<BadRequest> bad_heads() {
-  const auto get = [](const std::string& fields) {
-    return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
-  };
-  const auto line = [](const std::string& first) { return first + "\r\nHost: a\r\n\r\n"; };
+/// Method and version.
+inline std::vector<BadRequest> bad_request_lines() {
   using namespace std::string_literals;
-  std::vector<BadRequest> cases{
+  const auto line = [](const std::string& first) { return first + "\r\nHost: a\r\n\r\n"; };
+  return {
       {"TLS hello", "\x16\x03\x01\x02\n"s, 400},
       {"two empty lines first", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"bare LF first", "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
@@ -42,6 +39,14 @@ inline std::vector<BadRequest> bad_heads() {
       {"method with a bad character", line("G(T / HTTP/1.1"), 400},
       {"method too long", line(std::string(33, 'A') + " / HTTP/1.1"), 400},
       {"endless method", std::string(9000, 'A'), 400},
+  };
+}
+
+/// Request targets.
+inline std::vector<BadRequest> bad_targets() {
+  using namespace std::string_literals;
+  const auto line = [](const std::string& first) { return first + "\r\nHost: a\r\n\r\n"; };
+  return {
       {"target without slash", line("GET index.html HTTP/1.1"), 400},
       {"target with fragment", line("GET /#a HTTP/1.1"), 400},
       {"target with raw UTF-8", line("GET /\xC3\xA4 HTTP/1.1"), 400},
@@ -60,6 +65,16 @@ inline std::vector<BadRequest> bad_heads() {
       {"absolute target of another scheme", line("GET ftp://a/ HTTP/1.1"), 400},
       {"URI too long", line("GET /" + std::string(8192, 'a') + " HTTP/1.1"), 414},
       {"endless URI", "GET /" + std::string(20000, 'a'), 414},
+  };
+}
+
+/// Lines and fields.
+inline std::vector<BadRequest> bad_fields() {
+  using namespace std::string_literals;
+  const auto get = [](const std::string& fields) {
+    return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+  };
+  return {
       {"bare LF behind request line", "GET / HTTP/1.1\nHost: a\r\n\r\n", 400},
       {"bare CR in request line", "GET /\r HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"no Host", "GET / HTTP/1.1\r\n\r\n", 400},
@@ -87,6 +102,16 @@ inline std::vector<BadRequest> bad_heads() {
       {"escape character in a value", get("X: a\x1B[2J\r\n"), 400},
       {"DEL in a long value", get("X: 0123456789abcdef0123\x7F\r\n"), 400},
       {"head ends in a bare LF", "GET / HTTP/1.1\r\nHost: a\r\n\n", 400},
+  };
+}
+
+/// What says how long the body is.
+inline std::vector<BadRequest> bad_framing() {
+  using namespace std::string_literals;
+  const auto get = [](const std::string& fields) {
+    return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+  };
+  return {
       {"length with sign", get("Content-Length: +1\r\n"), 400},
       {"negative length", get("Content-Length: -1\r\n"), 400},
       {"hexadecimal length", get("Content-Length: 0x10\r\n"), 400},
@@ -113,17 +138,35 @@ inline std::vector<BadRequest> bad_heads() {
            "chunked\r\n"),
        400},
       {"chunked in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-      {"unknown expectation", get("Expect: 200-ok\r\n"), 417},
-      {"header line too long", get("X: " + std::string(40000, 'x') + "\r\n"), 431},
-      {"endless header line", "GET / HTTP/1.1\r\nX: " + std::string(40000, 'x'), 431},
+  };
+}
+
+/// Beyond the default limits, and other refusals.
+inline std::vector<BadRequest> excessive_heads() {
+  const auto get = [](const std::string& fields) {
+    return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
   };
   std::string many;
   for (int i = 0; i < 100; ++i) many += "X-" + std::to_string(i) + ": 1\r\n";
-  cases.push_back({"too many headers", get(many), 431});
   std::string large;
   for (int i = 0; i < 40; ++i) large += "X-" + std::to_string(i) + ": " + std::string(1000, 'x') + "\r\n";
-  cases.push_back({"headers too large in total", get(large), 431});
-  return cases;
+  return {
+      {"unknown expectation", get("Expect: 200-ok\r\n"), 417},
+      {"header line too long", get("X: " + std::string(40000, 'x') + "\r\n"), 431},
+      {"endless header line", "GET / HTTP/1.1\r\nX: " + std::string(40000, 'x'), 431},
+      {"too many headers", get(many), 431},
+      {"headers too large in total", get(large), 431},
+  };
+}
+
+/// Heads that RequestParser must refuse with `status` under default limits.
+inline std::vector<BadRequest> bad_heads() {
+  std::vector<BadRequest> all;
+  for (const auto& group :
+       {bad_request_lines(), bad_targets(), bad_fields(), bad_framing(), excessive_heads()}) {
+    all.insert(all.end(), group.begin(), group.end());
+  }
+  return all;
 }
 
 /// Chunked bodies that must be refused.
