@@ -477,7 +477,7 @@ TEST(Chan, CancelledWaitersLeaveTheQueue) {
     {
       TaskGroup group;
       for (int i = 0; i < 4; ++i) {
-        group.go([&] { EXPECT_THROW(c.send(Counted(i)), Cancelled); });
+        group.go([&, i] { EXPECT_THROW(c.send(Counted(i)), Cancelled); });
       }
       until([&] { return sender_waits(c); });
       group.cancel();
