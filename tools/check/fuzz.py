@@ -52,7 +52,8 @@ def main():
     wanted = [n for n in names if n.startswith("degu_") and n.endswith("_fuzz")]
     if not wanted:
         sys.exit("fuzz: no fuzz targets in this build")
-    subprocess.run(["ninja", "-C", args.build, f"-j{args.jobs}", *wanted], check=True)
+    if subprocess.run(["ninja", "-C", args.build, f"-j{args.jobs}", *wanted]).returncode != 0:
+        sys.exit("fuzz: the build failed")
     failed = False
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for name, code, log in pool.map(lambda p: run(p, args.build, args.seconds), targets(args.build)):
