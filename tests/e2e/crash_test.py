@@ -76,6 +76,7 @@ class Crash(harness.TestCase):
         self.initial = shopping.all_stock(invariants.read_databases(self.shop.data_dir, live=True))
         self.customers = shopping.register_customers(self.shop, CUSTOMERS, "crash")
         self.random = random.Random(Settings.seed)
+        self.cut_short = 0  # requests that were under way at a death
 
     def skus(self):
         """A few products with stock, one of them scarce: rivals meet, and some orders must be refused."""
@@ -99,7 +100,8 @@ class Crash(harness.TestCase):
         attempts, _ = self.seen.snapshot()
         states = Counter(a.state for a in attempts)
         print(f"\n  {len(modes)} rounds, {sum(times) / len(times):.2f} s a round (longest {max(times):.2f} s);"
-              f" {len(attempts)} orders: {dict(states)}", flush=True)
+              f" {len(attempts)} orders: {dict(states)}; {self.cut_short} were cut short", flush=True)
+        self.assertGreater(self.cut_short, len(modes) // 2, "the deaths came too late to prove anything")
         self.assertGreater(states["CAPTURED"], len(modes), "too little was sold to prove anything")
         missing = set(POINTS) - set(deaths) if len(modes) >= len(POINTS) else set()
         self.assertFalse(missing, "crash points never used")
@@ -130,6 +132,7 @@ class Crash(harness.TestCase):
             time.sleep(source.uniform(0.0, 0.35))
             self.shop.kill()
         load.join()
+        self.cut_short += len(self.seen.unanswered())
         self.judge_files("after the crash")
         if not point and source.random() < 0.3:  # once more while it resumes
             self.shop.start(wait=False)

@@ -241,6 +241,25 @@ class Carts(ShopCase):
         self.assertEqual([i["sku"] for i in cart["items"]], [sku])
 
 
+    def test_a_cart_ordered_at_once_makes_one_order(self):
+        """Eight keys, one cart: it is ordered once, the others find it empty."""
+        customer = self.customer()
+        sku, free = self.sku_with(2)
+        customer.put_in_cart(sku, 2)
+
+        def send(_):
+            attempt = seen.begin(self.key(), customer.id, {sku: 2}, CARD_OK)
+            with customer.again() as connection:
+                reply = connection.order(None, attempt.key)
+            if reply.status == 400:
+                seen.refuse(attempt, 400)
+            else:
+                shopping.note(attempt, reply, seen)
+            return reply.status
+        self.assertEqual(sorted(raise_first(parallel(8, send))), [201] + [400] * 7)
+        self.assertEqual(customer.stock(sku)["free"], free - 2)
+
+
 class Orders(ShopCase):
     def test_captured_order(self):
         customer = self.customer()
@@ -326,6 +345,23 @@ class Orders(ShopCase):
         self.assertIn(200, statuses)
         self.assertLessEqual(set(statuses), {200, 409})
         seen.cancel_told(attempt)
+        self.judge()
+        self.assertEqual(customer.stock(sku)["free"], free)
+
+    def test_cancel_while_the_bank_is_thinking(self):
+        customer = self.customer()
+        sku, free = self.sku_with(2)
+        attempt = seen.begin(self.key(), customer.id, {sku: 2}, CARD_TIMEOUT)
+        seen.cancel_asked(attempt)
+        with customer.again() as connection:
+            thread = threading.Thread(target=connection.order, args=({sku: 2}, attempt.key, CARD_TIMEOUT))
+            thread.start()
+            order = wait_for(lambda: customer.pages("/api/v1/orders", "orders"), 5, "the order")[0]
+            reply = customer.cancel(order["id"])
+            thread.join(30)
+        self.assertIn(reply.status, (200, 409), reply)
+        final = wait_for(lambda: self.final(customer, order["id"]), 10, "the order's end")
+        self.assertEqual(final["state"], "CANCELLED" if reply.status == 200 else "REJECTED", reply)
         self.judge()
         self.assertEqual(customer.stock(sku)["free"], free)
 

@@ -8,7 +8,7 @@ customer under load: orders, declined cards, short stock, replayed keys and canc
 import http.client
 import itertools
 
-from harness import CARD_DECLINED, CARD_NO_FUNDS, CARD_OK, raise_first, parallel, rejected_order_id, Customer
+from harness import CARD_DECLINED, CARD_NO_FUNDS, CARD_OK, CARD_TIMEOUT, raise_first, parallel, rejected_order_id, Customer
 from invariants import FINAL_STATES
 
 BROKEN_CONNECTION = (OSError, http.client.HTTPException)
@@ -70,7 +70,7 @@ class Shopper:
             self.last = None
             cancel(self.customer, self.captured.pop(self.random.randrange(len(self.captured))), self.seen)
         elif dice < 0.35:
-            self.order(self.some_items(), self.random.choice([CARD_DECLINED, CARD_NO_FUNDS]))
+            self.order(self.some_items(), self.random.choice([CARD_DECLINED, CARD_DECLINED, CARD_NO_FUNDS, CARD_NO_FUNDS, CARD_TIMEOUT]))
         elif dice < 0.40:
             self.order({self.random.choice(self.skus): 99}, CARD_OK)  # more than there may be
         else:
