@@ -1,5 +1,6 @@
 // shop: the reference shop, all six services and the gateway in one process.
 #include <degu/app/app.h>
+#include <fmt/format.h>
 #include <shop/catalog/data_file.h>
 #include <shop/catalog/service.h>
 #include <shop/gateway/gateway.h>
@@ -9,8 +10,6 @@
 #include <shop/payment/service.h>
 #include <shop/seed.h>
 #include <shop/user/service.h>
-
-#include <fmt/format.h>
 
 #include <cstdlib>
 #include <memory>
@@ -34,7 +33,8 @@ std::shared_ptr<Component> run_in(degu::App& app, std::shared_ptr<Component> com
 
 std::vector<shop::inventory::InitialStock> initial_stock() {
   std::vector<shop::inventory::InitialStock> stock;
-  for (const auto& product : shop::catalog::builtin_catalog().products) stock.push_back({product.sku, product.stock});
+  for (const auto& product : shop::catalog::builtin_catalog().products)
+    stock.push_back({product.sku, product.stock});
   return stock;
 }
 
@@ -53,7 +53,8 @@ std::shared_ptr<shop::user::UserComponent> make_users(degu::App& app) {
 }
 
 std::shared_ptr<shop::inventory::InventoryComponent> make_inventory(degu::App& app) {
-  auto inventory = shop::inventory::make_inventory_service({.database_path = app.data_dir() + "/inventory.db"});
+  auto inventory =
+      shop::inventory::make_inventory_service({.database_path = app.data_dir() + "/inventory.db"});
   inventory->add_stock(initial_stock());
   return run_in(app, std::move(inventory));
 }
@@ -81,7 +82,8 @@ void provide_services(degu::App& app) {
     return run_in(a, shop::payment::make_payment_service(std::move(deps)));
   });
   app.provide<shop::notification::v1::NotificationService>([](degu::App& a) {
-    return run_in(a, shop::notification::make_notification_service({.database_path = a.data_dir() + "/notification.db"}));
+    return run_in(a, shop::notification::make_notification_service(
+                         {.database_path = a.data_dir() + "/notification.db"}));
   });
   // Orders and carts are two services of one component.
   auto component = std::make_shared<std::shared_ptr<shop::order::OrderComponent>>();
@@ -96,39 +98,50 @@ void provide_services(degu::App& app) {
 }
 
 void mount_gateway(degu::App& app) {
-  shop::gateway::mount(app.router(), {
-                                         .users = app.client<shop::user::v1::UserService>(),
-                                         .catalog = app.client<shop::catalog::v1::CatalogService>(),
-                                         .inventory = app.client<shop::inventory::v1::InventoryService>(),
-                                         .orders = app.client<shop::order::v1::OrderService>(),
-                                         .carts = app.client<shop::order::v1::CartService>(),
-                                         .notifications = app.client<shop::notification::v1::NotificationService>(),
-                                     });
+  shop::gateway::mount(app.router(),
+                       {
+                           .users = app.client<shop::user::v1::UserService>(),
+                           .catalog = app.client<shop::catalog::v1::CatalogService>(),
+                           .inventory = app.client<shop::inventory::v1::InventoryService>(),
+                           .orders = app.client<shop::order::v1::OrderService>(),
+                           .carts = app.client<shop::order::v1::CartService>(),
+                           .notifications = app.client<shop::notification::v1::NotificationService>(),
+                       });
 }
+
+// One line for a shell: logs in and orders. {0} is the URL, {1} the address, {2} the password.
+constexpr const char* kOrderLine =
+    R"x(curl -s {0}/api/v1/orders -H "Authorization: Bearer )x"
+    R"x($(curl -s {0}/api/v1/sessions -H 'Content-Type: application/json' )x"
+    R"x(-d '{{"email":"{1}","password":"{2}"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')" )x"
+    R"x(-H "Idempotency-Key: $(date +%s%N)" -H 'Content-Type: application/json' )x"
+    R"x(-d '{{"items":[{{"sku":"CT-101","quantity":1}}],"paymentMethod":{{"card":"4242424242424242"}}}}')x";
 
 // What a newcomer needs: who to be, and an order in one line.
 void greet(const std::string& url) {
-  fmt::print("\n  web shop  {}/\n  log-in    {} / {}\n  an order, from a terminal:\n\n", url, kDemoEmail, kDemoPassword);
-  fmt::print(
-      R"line(curl -s {0}/api/v1/orders -H "Authorization: Bearer $(curl -s {0}/api/v1/sessions -H 'Content-Type: application/json' -d '{{"email":"{1}","password":"{2}"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')" -H "Idempotency-Key: $(date +%s%N)" -H 'Content-Type: application/json' -d '{{"items":[{{"sku":"CT-101","quantity":1}}],"paymentMethod":{{"card":"4242424242424242"}}}}')line"
-      "\n\n",
-      url, kDemoEmail, kDemoPassword);
+  fmt::print("\n  web shop  {}/\n  log-in    {} / {}\n  an order, from a terminal:\n\n", url, kDemoEmail,
+             kDemoPassword);
+  fmt::print(fmt::runtime(kOrderLine), url, kDemoEmail, kDemoPassword);
+  fmt::print("\n\n");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  degu::App app({.name = "shop", .about = "The reference shop of Degu: six services, a gateway and a web shop."});
+  degu::App app(
+      {.name = "shop", .about = "The reference shop of Degu: six services, a gateway and a web shop."});
   provide_services(app);
   app.on_start([&] { mount_gateway(app); });
   app.on_ready(&greet);
 
   shop::SeedCounts wanted;
-  app.command("seed", "fill the data directory with made-up products and users, for load tests", [&] {
-       const shop::SeedCounts added = shop::seed(app.data_dir(), wanted);
-       fmt::print("added {} products and {} users (password {})\n", added.products, added.users, shop::kSeedPassword);
-       return 0;
-     })
+  app.command("seed", "fill the data directory with made-up products and users, for load tests",
+              [&] {
+                const shop::SeedCounts added = shop::seed(app.data_dir(), wanted);
+                fmt::print("added {} products and {} users (password {})\n", added.products, added.users,
+                           shop::kSeedPassword);
+                return 0;
+              })
       .add("--products", wanted.products, "products S-000001 and so on, each with stock")
       .add("--users", wanted.users, "users user-000001@seed.example and so on");
   return app.run(argc, argv);

@@ -1,12 +1,10 @@
-#include <shop/seed.h>
-
 #include <degu/base/error.h>
+#include <fmt/format.h>
 #include <shop/catalog/data_file.h>
 #include <shop/catalog/service.h>
 #include <shop/inventory/service.h>
+#include <shop/seed.h>
 #include <shop/user/service.h>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -19,14 +17,15 @@ namespace {
 constexpr int64_t kBatch = 10'000;
 
 constexpr std::array<std::string_view, 24> kMoods = {
-    "Quiet", "Northern", "Amber",  "Little", "Patient", "Salt",   "Velvet", "Windward", "Copper", "Early", "Misty",  "Bright",
-    "Cedar", "Harvest",  "Indigo", "Gentle", "Pepper",  "Silver", "Sunday", "Willow",   "Frosty", "Rustic", "Secret", "Wild"};
+    "Quiet",  "Northern", "Amber",  "Little", "Patient", "Salt",    "Velvet", "Windward",
+    "Copper", "Early",    "Misty",  "Bright", "Cedar",   "Harvest", "Indigo", "Gentle",
+    "Pepper", "Silver",   "Sunday", "Willow", "Frosty",  "Rustic",  "Secret", "Wild"};
 constexpr std::array<std::string_view, 24> kFirstNames = {
-    "Ada",  "Bruno", "Carla", "Deniz", "Emil",  "Farah", "Gustav", "Hana", "Ivo",   "Julia", "Kenji", "Lena",
+    "Ada",   "Bruno", "Carla", "Deniz", "Emil",  "Farah", "Gustav", "Hana", "Ivo",   "Julia", "Kenji", "Lena",
     "Marek", "Nadia", "Otto",  "Priya", "Quinn", "Rosa",  "Samir",  "Tove", "Ulrik", "Vera",  "Wei",   "Zoe"};
 constexpr std::array<std::string_view, 20> kLastNames = {
-    "Alvarez", "Berg",  "Costa", "Diallo", "Evans", "Fischer", "Garcia", "Huang", "Ito",   "Jansen",
-    "Kowalski", "Larsen", "Moreau", "Nagy",  "Okafor", "Petrov", "Rossi",  "Silva", "Tanaka", "Weber"};
+    "Alvarez",  "Berg",   "Costa",  "Diallo", "Evans",  "Fischer", "Garcia", "Huang", "Ito",    "Jansen",
+    "Kowalski", "Larsen", "Moreau", "Nagy",   "Okafor", "Petrov",  "Rossi",  "Silva", "Tanaka", "Weber"};
 
 template <std::size_t N>
 std::string_view pick(const std::array<std::string_view, N>& from, int64_t number) {
@@ -37,7 +36,8 @@ std::string_view pick(const std::array<std::string_view, N>& from, int64_t numbe
 template <class F>
 int64_t in_batches(int64_t count, F add) {
   int64_t added = 0;
-  for (int64_t first = 1; first <= count; first += kBatch) added += add(first, std::min(count, first + kBatch - 1));
+  for (int64_t first = 1; first <= count; first += kBatch)
+    added += add(first, std::min(count, first + kBatch - 1));
   return added;
 }
 
@@ -50,8 +50,9 @@ int64_t seed_products(const std::string& data_dir, int64_t count) {
     for (int64_t i = first; i <= last; ++i) {
       const auto& model = models[static_cast<std::size_t>(i) % models.size()];
       const std::string sku = fmt::format("S-{:06}", i);
-      products.push_back({sku, model.category, fmt::format("{} {} No. {}", pick(kMoods, i / 7), model.name, i),
-                          model.description, model.price_minor + i % 500, fmt::format("/images/{}.svg", model.sku)});
+      products.push_back({sku, model.category,
+                          fmt::format("{} {} No. {}", pick(kMoods, i / 7), model.name, i), model.description,
+                          model.price_minor + i % 500, fmt::format("/images/{}.svg", model.sku)});
       stock.push_back({sku, kSeedStock});
     }
     inventory->add_stock(stock);
@@ -78,7 +79,8 @@ int64_t seed_users(const std::string& data_dir, int64_t count) {
 SeedCounts seed(const std::string& data_dir, SeedCounts wanted) {
   for (const int64_t count : {wanted.products, wanted.users}) {
     if (count < 0 || count > kMaxSeed) {
-      throw degu::Error(degu::Code::kInvalidArgument, fmt::format("{} is not between 0 and {}", count, kMaxSeed));
+      throw degu::Error(degu::Code::kInvalidArgument,
+                        fmt::format("{} is not between 0 and {}", count, kMaxSeed));
     }
   }
   SeedCounts added;

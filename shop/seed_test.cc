@@ -1,11 +1,10 @@
-#include <shop/seed.h>
-
 #include <degu/base/error.h>
 #include <degu/rt/run.h>
 #include <gtest/gtest.h>
 #include <shop/catalog/data_file.h>
 #include <shop/catalog/service.h>
 #include <shop/inventory/service.h>
+#include <shop/seed.h>
 #include <shop/user/service.h>
 
 #include <filesystem>
@@ -26,7 +25,8 @@ TEST(Seed, FillsTheDatabasesOnce) {
     EXPECT_EQ(second.users, 0);
 
     const auto catalog = catalog::make_catalog_service({.database_path = dir + "/catalog.db"});
-    EXPECT_EQ(catalog->list_products({}).total, static_cast<int32_t>(catalog::builtin_catalog().products.size()) + 130);
+    EXPECT_EQ(catalog->list_products({}).total,
+              static_cast<int32_t>(catalog::builtin_catalog().products.size()) + 130);
     catalog->stop({});
     const auto inventory = inventory::make_inventory_service({.database_path = dir + "/inventory.db"});
     inventory::v1::GetStockRequest stock;

@@ -1,7 +1,6 @@
-#include <shop/catalog/data_file.h>
-
 #include <degu/base/error.h>
 #include <degu/http/json_reader.h>
+#include <shop/catalog/data_file.h>
 #include <shop/embedded.h>
 
 #include <algorithm>

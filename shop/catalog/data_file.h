@@ -1,4 +1,5 @@
-// The catalogue as people write it: products.json and the drawings beside it, both carried within the program.
+// The catalogue as people write it: products.json and the drawings beside it, both carried within the
+// program.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,9 @@ struct CatalogData {
   std::vector<DataProduct> products;
 };
 
-/// Reads a catalogue. Throws degu::Error(kInvalidArgument) with one detail for each fault: a missing or unknown field,
-/// a category that does not exist, a SKU used twice, a price such as "9.999", a colour that is none.
+/// Reads a catalogue. Throws degu::Error(kInvalidArgument) with one detail for each fault: a missing or
+/// unknown field, a category that does not exist, a SKU used twice, a price such as "9.999", a colour that is
+/// none.
 CatalogData parse_catalog(std::string_view json);
 
 /// The catalogue that the program carries, read once. Goroutine-safe.

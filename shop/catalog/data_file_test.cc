@@ -1,7 +1,6 @@
-#include <shop/catalog/data_file.h>
-
 #include <degu/base/error.h>
 #include <gtest/gtest.h>
+#include <shop/catalog/data_file.h>
 
 #include <map>
 #include <set>
@@ -9,7 +8,8 @@
 namespace shop::catalog {
 namespace {
 
-constexpr std::string_view kOne = R"({"currency": "EUR", "categories": [{"id": "k", "name": "Kitchen"}], "products": [
+constexpr std::string_view kOne =
+    R"({"currency": "EUR", "categories": [{"id": "k", "name": "Kitchen"}], "products": [
   {"sku": "A-1", "category": "k", "price": "12.9", "stock": 3, "name": "Pan", "description": "Round.",
    "art": {"kind": "pan", "colors": ["#fff", "#112233", "#000", "#aabbcc"]}}]})";
 
@@ -53,7 +53,8 @@ TEST(DataFile, Prices) {
     ASSERT_TRUE(parse_price(text, minor)) << text;
     EXPECT_EQ(minor, value) << text;
   }
-  for (const char* text : {"", ".", "1.", ".5", "-1", "1,5", "1.234", "1e3", "99999999", "9999999.99", " 1"}) {
+  for (const char* text :
+       {"", ".", "1.", ".5", "-1", "1,5", "1.234", "1e3", "99999999", "9999999.99", " 1"}) {
     EXPECT_FALSE(parse_price(text, minor)) << text;
   }
 }

@@ -1,9 +1,7 @@
-#include <shop/catalog/picture.h>
-
 #include <degu/base/error.h>
-#include <shop/embedded.h>
-
 #include <fmt/format.h>
+#include <shop/catalog/picture.h>
+#include <shop/embedded.h>
 
 #include <array>
 #include <charconv>
@@ -38,7 +36,8 @@ std::string keep_variant(std::string_view drawing, std::string_view variant) {
     drawing.remove_prefix(start + kIf.size());
     const std::size_t then = drawing.find(kThen);
     const std::size_t end = drawing.find(kEnd);
-    if (then == std::string_view::npos || end == std::string_view::npos || end < then) faulty("a condition has no end");
+    if (then == std::string_view::npos || end == std::string_view::npos || end < then)
+      faulty("a condition has no end");
     if (drawing.substr(0, then) == variant) {
       out.append(drawing.substr(then + kThen.size(), end - then - kThen.size()));
     }
@@ -67,7 +66,8 @@ std::string shade(std::string_view color, double share) {
   const bool is_short = color.size() == 4;
   std::string out = "#";
   for (std::size_t i = 0; i < 3; ++i) {
-    const std::string digits = is_short ? std::string(2, color[1 + i]) : std::string(color.substr(1 + 2 * i, 2));
+    const std::string digits =
+        is_short ? std::string(2, color[1 + i]) : std::string(color.substr(1 + 2 * i, 2));
     int value = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
     const double target = share < 0 ? 0 : 255;
@@ -102,7 +102,8 @@ std::vector<Picture> builtin_pictures() {
       if (file.path == path) drawing = &file;
     }
     if (drawing == nullptr) {
-      throw degu::Error(degu::Code::kInternal, fmt::format("{} wants {}, which does not exist", product.sku, path));
+      throw degu::Error(degu::Code::kInternal,
+                        fmt::format("{} wants {}, which does not exist", product.sku, path));
     }
     pictures.push_back({product.sku + ".svg", draw(drawing->content, product.art)});
   }

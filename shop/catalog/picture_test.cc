@@ -1,7 +1,6 @@
-#include <shop/catalog/picture.h>
-
 #include <degu/base/error.h>
 #include <gtest/gtest.h>
+#include <shop/catalog/picture.h>
 
 #include <set>
 

@@ -1,6 +1,5 @@
-#include <shop/catalog/product_index.h>
-
 #include <degu/base/error.h>
+#include <shop/catalog/product_index.h>
 
 #include <algorithm>
 #include <charconv>

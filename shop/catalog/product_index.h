@@ -13,9 +13,10 @@ namespace shop::catalog {
 
 /// Immutable once made, so it may be shared between goroutines without a lock.
 ///
-/// A search splits its text into words; a product is found when each word occurs in its name or description, whatever
-/// the case and with or without Latin accents ("cafe" finds "Café"). Products with all words in the name come first,
-/// otherwise the order is that of the catalogue. A search looks at every text: a few milliseconds for 100,000 products.
+/// A search splits its text into words; a product is found when each word occurs in its name or description,
+/// whatever the case and with or without Latin accents ("cafe" finds "Café"). Products with all words in the
+/// name come first, otherwise the order is that of the catalogue. A search looks at every text: a few
+/// milliseconds for 100,000 products.
 class ProductIndex {
  public:
   /// `products` in the order in which they are listed.

@@ -1,7 +1,6 @@
-#include <shop/catalog/product_index.h>
-
 #include <degu/base/error.h>
 #include <gtest/gtest.h>
+#include <shop/catalog/product_index.h>
 
 #include <string>
 #include <vector>
@@ -26,8 +25,10 @@ v1::Category category(std::string id) {
 }
 
 ProductIndex small() {
-  return ProductIndex({product("1", "Red Kettle", "kitchen", "Boils water."), product("2", "Tent", "outdoors", "Red, for two."),
-                       product("3", "Café Chess", "play", "For a small table."), product("4", "Blue Kettle", "kitchen", "Boils tea.")},
+  return ProductIndex({product("1", "Red Kettle", "kitchen", "Boils water."),
+                       product("2", "Tent", "outdoors", "Red, for two."),
+                       product("3", "Café Chess", "play", "For a small table."),
+                       product("4", "Blue Kettle", "kitchen", "Boils tea.")},
                       {category("kitchen"), category("outdoors"), category("play"), category("garden")});
 }
 
@@ -37,7 +38,8 @@ std::vector<std::string> ids(const v1::ListProductsResponse& response) {
   return out;
 }
 
-v1::ListProductsRequest request(std::string q, std::string in = "", int32_t size = 0, std::string token = "") {
+v1::ListProductsRequest request(std::string q, std::string in = "", int32_t size = 0,
+                                std::string token = "") {
   v1::ListProductsRequest made;
   made.q = std::move(q);
   made.category = std::move(in);
@@ -59,7 +61,8 @@ TEST(ProductIndex, FindsWordsInNamesFirst) {
 
 TEST(ProductIndex, IgnoresAccents) {
   const ProductIndex index = small();
-  for (const char* text : {"cafe", "café", "CAFÉ"}) EXPECT_EQ(ids(index.list(request(text))), (Ids{"3"})) << text;
+  for (const char* text : {"cafe", "café", "CAFÉ"})
+    EXPECT_EQ(ids(index.list(request(text))), (Ids{"3"})) << text;
   EXPECT_EQ(fold("ÀÉÎõÜçñß×÷Æ"), "aeioucnß×÷Æ");
 }
 

@@ -1,10 +1,8 @@
-#include <shop/catalog/service.h>
-
 #include <degu/base/error.h>
+#include <fmt/format.h>
 #include <shop/catalog/data_file.h>
 #include <shop/catalog/product_index.h>
-
-#include <fmt/format.h>
+#include <shop/catalog/service.h>
 
 #include <utility>
 
@@ -40,8 +38,8 @@ int64_t insert(Transaction& tx, const NewProduct& product) {
   return tx.exec(
       "INSERT INTO products(sku, category, name, description, price_minor, currency, image_url) "
       "VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(sku) DO NOTHING",
-      product.sku, product.category, product.name, product.description, product.price_minor, builtin_catalog().currency,
-      product.image_url);
+      product.sku, product.category, product.name, product.description, product.price_minor,
+      builtin_catalog().currency, product.image_url);
 }
 
 void fill(Transaction& tx) {
@@ -49,7 +47,8 @@ void fill(Transaction& tx) {
   const CatalogData& data = builtin_catalog();
   int64_t position = 0;
   for (const DataCategory& category : data.categories) {
-    tx.exec("INSERT INTO categories(id, name, position) VALUES(?, ?, ?)", category.id, category.name, position++);
+    tx.exec("INSERT INTO categories(id, name, position) VALUES(?, ?, ?)", category.id, category.name,
+            position++);
   }
   for (const DataProduct& product : data.products) {
     insert(tx, {product.sku, product.category, product.name, product.description, product.price_minor,
@@ -66,7 +65,8 @@ std::unique_ptr<Database> open(const std::string& path, degu::store::Synchronous
 std::vector<v1::Product> load_products(Snapshot& snapshot) {
   std::vector<v1::Product> products;
   auto rows = snapshot.query(
-      "SELECT id, sku, category, name, description, price_minor, currency, image_url FROM products ORDER BY id");
+      "SELECT id, sku, category, name, description, price_minor, currency, image_url FROM products ORDER BY "
+      "id");
   while (const auto row = rows.next()) {
     v1::Product product;
     product.id = std::to_string(row->get<int64_t>(0));
@@ -143,7 +143,9 @@ class Catalog final : public CatalogComponent {
 
 }  // namespace
 
-std::shared_ptr<CatalogComponent> make_catalog_service(CatalogDeps deps) { return std::make_shared<Catalog>(deps); }
+std::shared_ptr<CatalogComponent> make_catalog_service(CatalogDeps deps) {
+  return std::make_shared<Catalog>(deps);
+}
 
 int64_t add_products(const std::string& database_path, const std::vector<NewProduct>& products) {
   const auto database = open(database_path, degu::store::Synchronous::kNormal);

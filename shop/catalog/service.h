@@ -17,8 +17,8 @@ struct CatalogDeps {
   degu::store::Synchronous synchronous = degu::store::Synchronous::kFull;
 };
 
-/// The service and its life. Goroutine-safe. Reads are answered from memory: the database is read once, when the service
-/// is made.
+/// The service and its life. Goroutine-safe. Reads are answered from memory: the database is read once, when
+/// the service is made.
 class CatalogComponent : public v1::CatalogService {
  public:
   virtual void start() = 0;
@@ -26,8 +26,8 @@ class CatalogComponent : public v1::CatalogService {
   virtual void stop(std::chrono::nanoseconds grace) = 0;
 };
 
-/// Opens the database, making or migrating it; an empty one is filled with the catalogue that the program carries.
-/// Throws degu::Error.
+/// Opens the database, making or migrating it; an empty one is filled with the catalogue that the program
+/// carries. Throws degu::Error.
 std::shared_ptr<CatalogComponent> make_catalog_service(CatalogDeps deps);
 
 struct NewProduct {
@@ -39,8 +39,8 @@ struct NewProduct {
   std::string image_url;
 };
 
-/// Adds products in one transaction, in the built-in catalogue's currency; SKUs that exist already are left alone.
-/// Returns how many were new. A running service does not see them until it is started again.
+/// Adds products in one transaction, in the built-in catalogue's currency; SKUs that exist already are left
+/// alone. Returns how many were new. A running service does not see them until it is started again.
 int64_t add_products(const std::string& database_path, const std::vector<NewProduct>& products);
 
 }  // namespace shop::catalog

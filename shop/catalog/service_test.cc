@@ -1,9 +1,8 @@
-#include <shop/catalog/service.h>
-
 #include <degu/base/error.h>
 #include <degu/rt/run.h>
 #include <gtest/gtest.h>
 #include <shop/catalog/data_file.h>
+#include <shop/catalog/service.h>
 
 #include <filesystem>
 #include <string>

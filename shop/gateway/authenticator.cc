@@ -1,6 +1,5 @@
-#include <shop/gateway/authenticator.h>
-
 #include <degu/base/error.h>
+#include <shop/gateway/authenticator.h>
 
 #include <algorithm>
 #include <string_view>
@@ -19,7 +18,8 @@ std::string_view bearer_token(std::string_view header) {
   constexpr std::string_view kScheme = "bearer ";
   if (header.size() < kScheme.size()) return {};
   for (std::size_t i = 0; i < kScheme.size(); ++i) {
-    const char c = header[i] >= 'A' && header[i] <= 'Z' ? static_cast<char>(header[i] - 'A' + 'a') : header[i];
+    const char c =
+        header[i] >= 'A' && header[i] <= 'Z' ? static_cast<char>(header[i] - 'A' + 'a') : header[i];
     if (c != kScheme[i]) return {};
   }
   header.remove_prefix(kScheme.size());
@@ -28,14 +28,16 @@ std::string_view bearer_token(std::string_view header) {
 
 }  // namespace
 
-std::shared_ptr<degu::rpc::Authenticator> make_bearer_authenticator(std::shared_ptr<user::v1::UserService> users) {
+std::shared_ptr<degu::rpc::Authenticator> make_bearer_authenticator(
+    std::shared_ptr<user::v1::UserService> users) {
   return degu::rpc::make_authenticator(
       [users = std::move(users)](degu::http::Exchange& exchange, degu::rpc::Metadata& metadata) {
         const std::string_view header = exchange.header("authorization");
         if (header.empty()) return false;
         const std::string_view token = bearer_token(header);
         if (token.empty()) throw Error(Code::kUnauthenticated, "only bearer tokens are accepted");
-        if (token.size() > kMaxToken) throw Error(Code::kUnauthenticated, "the token is not valid: it is too long");
+        if (token.size() > kMaxToken)
+          throw Error(Code::kUnauthenticated, "the token is not valid: it is too long");
         user::v1::VerifyTokenRequest request;
         request.token = token;
         metadata.set("x-user-id", users->verify_token(request).user_id);

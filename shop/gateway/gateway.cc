@@ -1,11 +1,10 @@
-#include <shop/gateway/gateway.h>
-
 #include <degu/base/error.h>
 #include <degu/http/static_files.h>
 #include <degu/rpc/rest.h>
 #include <shop/catalog/picture.h>
 #include <shop/embedded.h>
 #include <shop/gateway/authenticator.h>
+#include <shop/gateway/gateway.h>
 
 #include <span>
 #include <string>
@@ -26,11 +25,12 @@ using degu::http::StaticFile;
 
 // The pages take scripts, styles, pictures and data from here only, and nothing inline.
 constexpr std::string_view kPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'";
 
 // Paths of pages; web/js/main.js has the same list. All are the one document, whose script shows the page.
-constexpr std::string_view kPages[] = {"/",       "/products/:id", "/cart",       "/checkout",     "/login",
+constexpr std::string_view kPages[] = {"/",         "/products/:id", "/cart",       "/checkout",     "/login",
                                        "/register", "/orders",       "/orders/:id", "/notifications"};
 
 void secure_page(Exchange& c) {

@@ -23,13 +23,13 @@ struct Services {
   std::shared_ptr<notification::v1::NotificationService> notifications;
 };
 
-/// How long a request may take, by kind; a client's x-request-timeout-ms may ask for less. A request that runs out of it
-/// is answered with 504.
+/// How long a request may take, by kind; a client's x-request-timeout-ms may ask for less. A request that
+/// runs out of it is answered with 504.
 struct Budgets {
-  std::chrono::nanoseconds reads = std::chrono::seconds(1);      // catalogue, stock
+  std::chrono::nanoseconds reads = std::chrono::seconds(1);       // catalogue, stock
   std::chrono::nanoseconds passwords = std::chrono::seconds(10);  // accounts and log-ins: they queue for CPU
-  std::chrono::nanoseconds writes = std::chrono::seconds(5);     // carts, notifications
-  std::chrono::nanoseconds orders = std::chrono::seconds(15);    // the saga answers before this
+  std::chrono::nanoseconds writes = std::chrono::seconds(5);      // carts, notifications
+  std::chrono::nanoseconds orders = std::chrono::seconds(15);     // the saga answers before this
 };
 
 /// Adds to a router that already has recovery and request ids:

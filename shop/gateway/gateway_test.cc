@@ -1,5 +1,3 @@
-#include <shop/gateway/gateway.h>
-
 #include <degu/base/error.h>
 #include <degu/http/json_reader.h>
 #include <degu/http/middleware.h>
@@ -9,6 +7,7 @@
 #include <degu/rt/run.h>
 #include <gtest/gtest.h>
 #include <shop/catalog/data_file.h>
+#include <shop/gateway/gateway.h>
 
 #include <set>
 #include <string>
@@ -127,7 +126,8 @@ class Gateway : public testing::Test {
     Services services;
     services.users = degu::rpc::local_client<user::v1::UserService>(std::make_shared<FakeUsers>());
     services.catalog = degu::rpc::local_client<catalog::v1::CatalogService>(std::make_shared<FakeCatalog>());
-    services.inventory = degu::rpc::local_client<inventory::v1::InventoryService>(std::make_shared<FakeInventory>());
+    services.inventory =
+        degu::rpc::local_client<inventory::v1::InventoryService>(std::make_shared<FakeInventory>());
     services.orders = degu::rpc::local_client<order::v1::OrderService>(std::make_shared<FakeOrders>());
     services.carts = degu::rpc::local_client<order::v1::CartService>(std::make_shared<FakeCarts>());
     services.notifications =
@@ -135,7 +135,8 @@ class Gateway : public testing::Test {
     mount(router_, services);
   }
 
-  Response call(std::string_view method, std::string_view target, std::string_view body = {}, const Headers& headers = {}) {
+  Response call(std::string_view method, std::string_view target, std::string_view body = {},
+                const Headers& headers = {}) {
     Response response;
     degu::run([&] { response = degu::http::test::call(router_, method, target, body, headers); });
     return response;
@@ -162,19 +163,26 @@ TEST_F(Gateway, HasEveryRouteOfTheShop) {
   const std::vector<std::string> list = router_.routes();
   const std::set<std::string> routes(list.begin(), list.end());
   for (const char* route :
-       {"POST /api/v1/users", "GET /api/v1/users", "GET /api/v1/users/:id", "POST /api/v1/sessions", "GET /api/v1/products",
-        "GET /api/v1/products/:id", "GET /api/v1/categories", "GET /api/v1/inventory/:sku", "GET /api/v1/cart",
-        "PUT /api/v1/cart/items/:sku", "DELETE /api/v1/cart/items/:sku", "DELETE /api/v1/cart", "POST /api/v1/orders",
-        "GET /api/v1/orders", "GET /api/v1/orders/:id", "POST /api/v1/orders/:id:cancel", "GET /api/v1/notifications"}) {
+       {"POST /api/v1/users", "GET /api/v1/users", "GET /api/v1/users/:id", "POST /api/v1/sessions",
+        "GET /api/v1/products", "GET /api/v1/products/:id", "GET /api/v1/categories",
+        "GET /api/v1/inventory/:sku", "GET /api/v1/cart", "PUT /api/v1/cart/items/:sku",
+        "DELETE /api/v1/cart/items/:sku", "DELETE /api/v1/cart", "POST /api/v1/orders", "GET /api/v1/orders",
+        "GET /api/v1/orders/:id", "POST /api/v1/orders/:id:cancel", "GET /api/v1/notifications"}) {
     EXPECT_TRUE(routes.contains(route)) << route;
   }
 }
 
 TEST_F(Gateway, WantsACallerWhereItMatters) {
-  for (const auto& [method, target] : std::vector<std::pair<std::string, std::string>>{
-           {"GET", "/api/v1/cart"}, {"DELETE", "/api/v1/cart"}, {"PUT", "/api/v1/cart/items/A"},
-           {"DELETE", "/api/v1/cart/items/A"}, {"POST", "/api/v1/orders"}, {"GET", "/api/v1/orders"},
-           {"GET", "/api/v1/orders/1"}, {"POST", "/api/v1/orders/1:cancel"}, {"GET", "/api/v1/notifications"}}) {
+  for (const auto& [method, target] :
+       std::vector<std::pair<std::string, std::string>>{{"GET", "/api/v1/cart"},
+                                                        {"DELETE", "/api/v1/cart"},
+                                                        {"PUT", "/api/v1/cart/items/A"},
+                                                        {"DELETE", "/api/v1/cart/items/A"},
+                                                        {"POST", "/api/v1/orders"},
+                                                        {"GET", "/api/v1/orders"},
+                                                        {"GET", "/api/v1/orders/1"},
+                                                        {"POST", "/api/v1/orders/1:cancel"},
+                                                        {"GET", "/api/v1/notifications"}}) {
     const Response response = call(method, target);
     EXPECT_EQ(response.status, 401) << method << ' ' << target;
     EXPECT_EQ(response.header("content-type"), "application/problem+json");
@@ -185,35 +193,40 @@ TEST_F(Gateway, WantsACallerWhereItMatters) {
 
 TEST_F(Gateway, RefusesOtherCredentials) {
   for (const std::string& header :
-       {std::string("Bearer bad"), std::string("Basic Z29vZA=="), std::string("Bearer "), std::string("Bearer"), std::string("good"),
-        "Bearer " + std::string(5000, 'a')}) {
-    EXPECT_EQ(call("GET", "/api/v1/cart", {}, {{"Authorization", header}}).status, 401) << header.substr(0, 40);
+       {std::string("Bearer bad"), std::string("Basic Z29vZA=="), std::string("Bearer "),
+        std::string("Bearer"), std::string("good"), "Bearer " + std::string(5000, 'a')}) {
+    EXPECT_EQ(call("GET", "/api/v1/cart", {}, {{"Authorization", header}}).status, 401)
+        << header.substr(0, 40);
   }
 }
 
 TEST_F(Gateway, PassesTheCallerOn) {
   EXPECT_EQ(field(call("GET", "/api/v1/users/3", {}, kUser), "name"), "seen by 7");
-  EXPECT_EQ(field(call("GET", "/api/v1/users/3", {}, {{"Authorization", "bEARER  good"}}), "name"), "seen by 7");
+  EXPECT_EQ(field(call("GET", "/api/v1/users/3", {}, {{"Authorization", "bEARER  good"}}), "name"),
+            "seen by 7");
   EXPECT_EQ(field(call("GET", "/api/v1/users/3"), "name"), "seen by ");
   // What a client calls itself counts for nothing.
   EXPECT_EQ(field(call("GET", "/api/v1/users/3", {}, {{"x-user-id", "1"}}), "name"), "seen by ");
   Headers headers = kUser;
   headers.emplace_back("Idempotency-Key", "key-1");
-  const Response placed = call("POST", "/api/v1/orders", R"({"paymentMethod":{"card":"4242424242424242"}})", headers);
+  const Response placed =
+      call("POST", "/api/v1/orders", R"({"paymentMethod":{"card":"4242424242424242"}})", headers);
   EXPECT_EQ(placed.status, 201) << placed.body;
   EXPECT_EQ(field(placed, "userId"), "7");
   EXPECT_EQ(field(placed, "id"), "key-1");
 }
 
 TEST_F(Gateway, BindsPathsQueriesAndBodies) {
-  EXPECT_EQ(field(call("GET", "/api/v1/products?q=tea%20pot&category=k&page_size=5"), "nextPageToken"), "tea pot|k|5");
+  EXPECT_EQ(field(call("GET", "/api/v1/products?q=tea%20pot&category=k&page_size=5"), "nextPageToken"),
+            "tea pot|k|5");
   EXPECT_EQ(field(call("GET", "/api/v1/inventory/A%2D1"), "sku"), "A-1");
   EXPECT_EQ(field(call("POST", "/api/v1/orders/17:cancel", "{}", kUser), "id"), "cancelled 17");
   EXPECT_EQ(call("PUT", "/api/v1/cart/items/A-1", R"({"quantity":3})", kUser).status, 200);
 }
 
 TEST_F(Gateway, ReportsEveryFaultOfARequest) {
-  const Response response = call("POST", "/api/v1/users", R"({"name":"","email":"nobody","password":"short"})");
+  const Response response =
+      call("POST", "/api/v1/users", R"({"name":"","email":"nobody","password":"short"})");
   EXPECT_EQ(response.status, 400);
   const auto document = degu::json::Document::parse(response.body);
   std::set<std::string> fields;
@@ -233,11 +246,13 @@ TEST_F(Gateway, MapsFailures) {
 }
 
 TEST_F(Gateway, ServesTheWebShop) {
-  for (const char* page : {"/", "/products/1", "/cart", "/checkout", "/login", "/register", "/orders", "/orders/1", "/notifications"}) {
+  for (const char* page : {"/", "/products/1", "/cart", "/checkout", "/login", "/register", "/orders",
+                           "/orders/1", "/notifications"}) {
     const Response response = call("GET", page);
     EXPECT_EQ(response.status, 200) << page;
     EXPECT_EQ(response.header("content-type"), "text/html; charset=utf-8") << page;
-    EXPECT_NE(response.header("content-security-policy").find("script-src 'self'"), std::string_view::npos) << page;
+    EXPECT_NE(response.header("content-security-policy").find("script-src 'self'"), std::string_view::npos)
+        << page;
     EXPECT_EQ(response.header("x-content-type-options"), "nosniff") << page;
   }
   EXPECT_EQ(call("GET", "/js/main.js").header("content-type"), "text/javascript; charset=utf-8");
@@ -270,7 +285,8 @@ TEST_F(Gateway, ShowsBrowsersAPageAndProgramsAProblem) {
 // The pages obey their own policy: nothing inline.
 TEST_F(Gateway, PagesHoldNoInlineCode) {
   const std::string page = call("GET", "/").body;
-  for (const char* forbidden : {"<style", " style=", " onclick", " onload", "javascript:", "http://", "https://"}) {
+  for (const char* forbidden :
+       {"<style", " style=", " onclick", " onload", "javascript:", "http://", "https://"}) {
     EXPECT_EQ(page.find(forbidden), std::string::npos) << forbidden;
   }
 }

@@ -9,7 +9,8 @@ namespace shop::user {
 
 std::string to_base64url(std::string_view bytes);
 
-/// Strict: nothing for padding, other characters, impossible lengths, or bits that are set beyond the last byte.
+/// Strict: nothing for padding, other characters, impossible lengths, or bits that are set beyond the last
+/// byte.
 std::optional<std::string> from_base64url(std::string_view text);
 
 }  // namespace shop::user

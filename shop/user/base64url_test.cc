@@ -1,6 +1,5 @@
-#include <shop/user/base64url.h>
-
 #include <gtest/gtest.h>
+#include <shop/user/base64url.h>
 
 namespace shop::user {
 namespace {

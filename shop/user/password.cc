@@ -1,12 +1,10 @@
-#include <shop/user/password.h>
-
 #include <degu/base/error.h>
 #include <degu/base/random.h>
-#include <shop/user/base64url.h>
-
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <shop/user/base64url.h>
+#include <shop/user/password.h>
 
 #include <array>
 #include <charconv>
@@ -34,9 +32,10 @@ bool is_fit(const PasswordCost& cost) {
 std::string derive(std::string_view password, std::string_view salt, const PasswordCost& cost) {
   std::string out(kHashBytes, '\0');
   // OpenSSL's own limit counts a little more than the two tables.
-  const int done = EVP_PBE_scrypt(password.data(), password.size(), reinterpret_cast<const unsigned char*>(salt.data()),
-                                  salt.size(), uint64_t{1} << cost.log_n, cost.block, cost.parallel,
-                                  memory_of(cost) + 1024 * 1024, reinterpret_cast<unsigned char*>(out.data()), out.size());
+  const int done =
+      EVP_PBE_scrypt(password.data(), password.size(), reinterpret_cast<const unsigned char*>(salt.data()),
+                     salt.size(), uint64_t{1} << cost.log_n, cost.block, cost.parallel,
+                     memory_of(cost) + 1024 * 1024, reinterpret_cast<unsigned char*>(out.data()), out.size());
   if (done != 1) throw degu::Error(degu::Code::kInternal, "scrypt refuses its parameters");
   return out;
 }
@@ -58,15 +57,16 @@ std::string hash_password(std::string_view password, PasswordCost cost) {
   std::array<char, kSaltBytes> salt{};
   degu::secure_random(std::as_writable_bytes(std::span(salt)));
   const std::string_view salted(salt.data(), salt.size());
-  return fmt::format("{}{},r={},p={}${}${}", kPrefix, cost.log_n, cost.block, cost.parallel, to_base64url(salted),
-                     to_base64url(derive(password, salted, cost)));
+  return fmt::format("{}{},r={},p={}${}${}", kPrefix, cost.log_n, cost.block, cost.parallel,
+                     to_base64url(salted), to_base64url(derive(password, salted, cost)));
 }
 
 bool check_password(std::string_view password, std::string_view hash) {
   if (!hash.starts_with(kPrefix)) return false;
   std::string_view rest = hash.substr(kPrefix.size());
   PasswordCost cost;
-  if (!take(rest, cost.log_n, ",r=") || !take(rest, cost.block, ",p=") || !take(rest, cost.parallel, "$")) return false;
+  if (!take(rest, cost.log_n, ",r=") || !take(rest, cost.block, ",p=") || !take(rest, cost.parallel, "$"))
+    return false;
   if (!is_fit(cost)) return false;
   const std::size_t dollar = rest.find('$');
   if (dollar == std::string_view::npos) return false;

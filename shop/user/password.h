@@ -14,12 +14,12 @@ struct PasswordCost {
   uint32_t parallel = 1;
 };
 
-/// "$scrypt$ln=15,r=8,p=1$<salt>$<hash>" with a fresh salt. Computes on the calling thread for as long as the cost says:
-/// call it inside degu::blocking, a few at a time.
+/// "$scrypt$ln=15,r=8,p=1$<salt>$<hash>" with a fresh salt. Computes on the calling thread for as long as the
+/// cost says: call it inside degu::blocking, a few at a time.
 std::string hash_password(std::string_view password, PasswordCost cost = {});
 
-/// Does the hash belong to the password? Costs what the hash says, compares in constant time. False for a text that is
-/// no such hash, or whose cost is beyond 256 MiB.
+/// Does the hash belong to the password? Costs what the hash says, compares in constant time. False for a
+/// text that is no such hash, or whose cost is beyond 256 MiB.
 bool check_password(std::string_view password, std::string_view hash);
 
 }  // namespace shop::user

@@ -1,10 +1,8 @@
-#include <shop/user/token.h>
-
 #include <degu/base/error.h>
 #include <degu/base/random.h>
-
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <shop/user/token.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,7 +48,8 @@ std::string read_secret(int fd, const std::string& path) {
   const ssize_t size = ::read(fd, buffer.data(), buffer.size());
   if (size < 0) fail("read", path);
   if (static_cast<std::size_t>(size) < kSecretBytes) {
-    throw Error(Code::kFailedPrecondition, fmt::format("the secret in {} is too short; delete it to get a new one", path));
+    throw Error(Code::kFailedPrecondition,
+                fmt::format("the secret in {} is too short; delete it to get a new one", path));
   }
   return {buffer.data(), static_cast<std::size_t>(size)};
 }
@@ -63,7 +62,8 @@ std::string make_secret(const std::string& path) {
   ::unlink(fresh.c_str());
   const Descriptor file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (file.get() < 0) fail("create", fresh);
-  if (::write(file.get(), secret.data(), secret.size()) != static_cast<ssize_t>(secret.size())) fail("write", fresh);
+  if (::write(file.get(), secret.data(), secret.size()) != static_cast<ssize_t>(secret.size()))
+    fail("write", fresh);
   if (::fsync(file.get()) != 0) fail("flush", fresh);
   if (::rename(fresh.c_str(), path.c_str()) != 0) fail("rename to", path);
   return {secret.data(), secret.size()};

@@ -1,14 +1,12 @@
-#include <shop/user/service.h>
-
 #include <degu/base/cpu.h>
 #include <degu/base/error.h>
 #include <degu/rpc/call.h>
 #include <degu/rt/run.h>
 #include <degu/store/wall_clock.h>
 #include <degu/sync/semaphore.h>
-#include <shop/user/user_cache.h>
-
 #include <fmt/format.h>
+#include <shop/user/service.h>
+#include <shop/user/user_cache.h>
 
 #include <algorithm>
 #include <charconv>
@@ -46,7 +44,8 @@ std::unique_ptr<Database> open(const std::string& path, degu::store::Synchronous
 // The new user's number, or nothing when the address is taken.
 std::optional<int64_t> insert(Transaction& tx, const NewUser& user, int64_t created_ms) {
   const int64_t rows = tx.exec(
-      "INSERT INTO users(name, email, password_hash, created_ms) VALUES(?, ?, ?, ?) ON CONFLICT(email) DO NOTHING",
+      "INSERT INTO users(name, email, password_hash, created_ms) VALUES(?, ?, ?, ?) ON CONFLICT(email) DO "
+      "NOTHING",
       user.name, user.email, user.password_hash, created_ms);
   if (rows == 0) return std::nullopt;
   return tx.last_insert_id();
@@ -74,8 +73,8 @@ class Users final : public UserComponent {
     database_->read([&](Snapshot& snapshot) {
       auto rows = snapshot.query("SELECT id, name, email, created_ms FROM users ORDER BY id");
       while (const auto row = rows.next()) {
-        cache_.add(UserCache::make_entry(row->get<int64_t>(0), row->get<std::string>(1), row->get<std::string>(2),
-                                         row->get<int64_t>(3)));
+        cache_.add(UserCache::make_entry(row->get<int64_t>(0), row->get<std::string>(1),
+                                         row->get<std::string>(2), row->get<int64_t>(3)));
       }
     });
   }
@@ -84,7 +83,8 @@ class Users final : public UserComponent {
   void stop(std::chrono::nanoseconds) override { database_->close(); }
 
   v1::User create_user(const v1::CreateUserRequest& request) override {
-    auto user = account_of(request.email) ? std::nullopt : open_account(request.name, request.email, request.password);
+    auto user = account_of(request.email) ? std::nullopt
+                                          : open_account(request.name, request.email, request.password);
     if (!user) throw Error(Code::kAlreadyExists, "this e-mail address has an account already");
     return *std::move(user);
   }
@@ -104,7 +104,8 @@ class Users final : public UserComponent {
       }
       after = *number;
     }
-    return cache_.page(after, request.page_size > 0 ? static_cast<std::size_t>(request.page_size) : kDefaultPage);
+    return cache_.page(after,
+                       request.page_size > 0 ? static_cast<std::size_t>(request.page_size) : kDefaultPage);
   }
 
   v1::User get_user(const v1::GetUserRequest& request) override {
@@ -157,7 +158,8 @@ class Users final : public UserComponent {
     });
   }
 
-  std::optional<v1::User> open_account(const std::string& name, const std::string& email, const std::string& password) {
+  std::optional<v1::User> open_account(const std::string& name, const std::string& email,
+                                       const std::string& password) {
     NewUser user{name, email, {}};
     user.password_hash = hashing([&] { return hash_password(password, deps_.password_cost); });
     const int64_t now = degu::store::wall_ms();
@@ -176,7 +178,9 @@ class Users final : public UserComponent {
 
 }  // namespace
 
-std::shared_ptr<UserComponent> make_user_service(UserDeps deps) { return std::make_shared<Users>(std::move(deps)); }
+std::shared_ptr<UserComponent> make_user_service(UserDeps deps) {
+  return std::make_shared<Users>(std::move(deps));
+}
 
 int64_t add_users(const std::string& database_path, const std::vector<NewUser>& users) {
   const auto database = open(database_path, degu::store::Synchronous::kNormal);

@@ -23,9 +23,9 @@ struct UserDeps {
   TokenOptions tokens;
 };
 
-/// The service and its life. Goroutine-safe. Lists and single users come from memory, read once from the database. A
-/// password costs CPU and memory on purpose: such calls wait for one of `parallel_hashes` places, and the end of their
-/// context ends that wait.
+/// The service and its life. Goroutine-safe. Lists and single users come from memory, read once from the
+/// database. A password costs CPU and memory on purpose: such calls wait for one of `parallel_hashes` places,
+/// and the end of their context ends that wait.
 class UserComponent : public v1::UserService {
  public:
   virtual void start() = 0;
@@ -33,7 +33,8 @@ class UserComponent : public v1::UserService {
   virtual void stop(std::chrono::nanoseconds grace) = 0;
 
   /// Opens the account unless the address has one. Returns whether it is new.
-  virtual bool ensure_user(const std::string& name, const std::string& email, const std::string& password) = 0;
+  virtual bool ensure_user(const std::string& name, const std::string& email,
+                           const std::string& password) = 0;
 };
 
 /// Opens the database, making or migrating it, and loads or makes the key. Throws degu::Error.
@@ -45,8 +46,8 @@ struct NewUser {
   std::string password_hash;
 };
 
-/// Adds users in one transaction; addresses that have an account are left alone. Returns how many were new. A running
-/// service does not see them until it is started again.
+/// Adds users in one transaction; addresses that have an account are left alone. Returns how many were new. A
+/// running service does not see them until it is started again.
 int64_t add_users(const std::string& database_path, const std::vector<NewUser>& users);
 
 }  // namespace shop::user

@@ -1,10 +1,9 @@
-#include <shop/user/service.h>
-
 #include <degu/base/error.h>
 #include <degu/rpc/call.h>
 #include <degu/rt/run.h>
 #include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
+#include <shop/user/service.h>
 #include <shop/user/user_cache.h>
 
 #include <atomic>
@@ -95,7 +94,8 @@ TEST_F(UserService, RefusesWithoutSayingWhy) {
     }
     EXPECT_TRUE(wrong_password.starts_with("UNAUTHENTICATED")) << wrong_password;
     EXPECT_EQ(wrong_password, unknown);
-    EXPECT_EQ(code_of([&] { service->create_user(account("Anna", "ANNA@example.org")); }), Code::kAlreadyExists);
+    EXPECT_EQ(code_of([&] { service->create_user(account("Anna", "ANNA@example.org")); }),
+              Code::kAlreadyExists);
     service->stop({});
   });
 }
@@ -138,7 +138,8 @@ TEST_F(UserService, PagesThroughUsersAlsoAfterARestart) {
     EXPECT_EQ(seen.size(), 25U);
     request.page_token = "x";
     EXPECT_EQ(code_of([&] { service->list_users(request); }), Code::kInvalidArgument);
-    EXPECT_EQ(code_of([&] { service->create_session(credentials("u1@example.org", "!")); }), Code::kUnauthenticated);
+    EXPECT_EQ(code_of([&] { service->create_session(credentials("u1@example.org", "!")); }),
+              Code::kUnauthenticated);
     service->stop({});
   });
 }

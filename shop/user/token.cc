@@ -1,14 +1,12 @@
-#include <shop/user/token.h>
-
 #include <degu/base/error.h>
 #include <degu/http/json_reader.h>
 #include <degu/http/json_writer.h>
-#include <shop/user/base64url.h>
-
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
+#include <shop/user/base64url.h>
+#include <shop/user/token.h>
 
 #include <array>
 #include <optional>
@@ -74,7 +72,8 @@ Parts split(std::string_view text) {
 
 TokenAuthority::TokenAuthority(std::string secret, TokenOptions options)
     : secret_(std::move(secret)), options_(std::move(options)) {
-  if (secret_.size() < kMinSecretBytes) throw Error(Code::kInvalidArgument, "the signing key is shorter than 32 bytes");
+  if (secret_.size() < kMinSecretBytes)
+    throw Error(Code::kInvalidArgument, "the signing key is shorter than 32 bytes");
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(secret_.data()), secret_.size(), digest.data());
   key_id_ = to_base64url({reinterpret_cast<const char*>(digest.data()), 6});

@@ -25,8 +25,9 @@ struct Claims {
   int64_t expires_at = 0;
 };
 
-/// Signs and verifies. Goroutine-safe, never blocks. The algorithm is fixed here: what a token's header says can only
-/// lead to a refusal. The key is named by its `kid`, a digest of it, so tokens of another key are told apart at once.
+/// Signs and verifies. Goroutine-safe, never blocks. The algorithm is fixed here: what a token's header says
+/// can only lead to a refusal. The key is named by its `kid`, a digest of it, so tokens of another key are
+/// told apart at once.
 class TokenAuthority {
  public:
   /// `secret`: 32 bytes or more from a secure generator; Error(kInvalidArgument) if shorter.
@@ -35,8 +36,8 @@ class TokenAuthority {
   /// `now`: seconds since 1970.
   Token issue(std::string_view subject, int64_t now) const;
 
-  /// Checks, in this order: length (2 KiB at most), three parts of strict base64url, the header, the signature (in
-  /// constant time), then iss, aud, nbf, exp and sub, all of which have to be there. Throws
+  /// Checks, in this order: length (2 KiB at most), three parts of strict base64url, the header, the
+  /// signature (in constant time), then iss, aud, nbf, exp and sub, all of which have to be there. Throws
   /// degu::Error(kUnauthenticated) whose message says which check failed and nothing of the token.
   Claims verify(std::string_view text, int64_t now) const;
 
@@ -48,9 +49,9 @@ class TokenAuthority {
   TokenOptions options_;
 };
 
-/// The secret in the file, or, if there is no file, a fresh one written to it with mode 0600 and flushed to the disk.
-/// Throws degu::Error(kFailedPrecondition) when others than the owner may read the file or it is too short, kUnavailable
-/// when it cannot be read or written. Blocks on the disk.
+/// The secret in the file, or, if there is no file, a fresh one written to it with mode 0600 and flushed to
+/// the disk. Throws degu::Error(kFailedPrecondition) when others than the owner may read the file or it is
+/// too short, kUnavailable when it cannot be read or written. Blocks on the disk.
 std::string load_or_make_secret(const std::string& path);
 
 }  // namespace shop::user

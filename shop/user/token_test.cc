@@ -1,11 +1,9 @@
-#include <shop/user/token.h>
-
 #include <degu/base/error.h>
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <shop/user/base64url.h>
-
+#include <shop/user/token.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -22,8 +20,8 @@ const std::string kSecret(32, 's');
 std::string signature(const std::string& text, const std::string& key = kSecret) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
   unsigned int size = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
-       text.size(), out.data(), &size);
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+       reinterpret_cast<const unsigned char*>(text.data()), text.size(), out.data(), &size);
   return to_base64url({reinterpret_cast<const char*>(out.data()), size});
 }
 
@@ -78,7 +76,8 @@ TEST(Token, AttacksOnTheHeader) {
   EXPECT_EQ(refusal(make(header_with("\"HS256\"", "null"), kClaims)), "its algorithm is not accepted");
   EXPECT_EQ(refusal(make(header_with("\"HS256\"", "[\"HS256\"]"), kClaims)), "its algorithm is not accepted");
   EXPECT_EQ(refusal(make(header_with("JWT", "JWE"), kClaims)), "its type is not JWT");
-  EXPECT_EQ(refusal(make(header_with("\"typ\"", "\"crit\":[\"b64\"],\"typ\""), kClaims)), "it demands an extension");
+  EXPECT_EQ(refusal(make(header_with("\"typ\"", "\"crit\":[\"b64\"],\"typ\""), kClaims)),
+            "it demands an extension");
   EXPECT_EQ(refusal(make(header_with("\"kid\":\"", "\"kid\":\"../"), kClaims)), "its key is not known");
   EXPECT_EQ(refusal(make(R"({"alg":"HS256","typ":"JWT"})", kClaims)), "its key is not known");
   EXPECT_EQ(refusal(make(R"({"alg":"none","alg":"HS256"})", kClaims)), "its header is malformed");
@@ -98,7 +97,8 @@ TEST(Token, AttacksOnTheSignature) {
   EXPECT_EQ(refusal(flipped), "its signature is wrong");
   // The claims of one token with the signature of another one.
   const std::string other = make(header_with(), claims_with("\"7\"", "\"8\""));
-  EXPECT_EQ(refusal(other.substr(0, other.rfind('.')) + good.substr(good.rfind('.'))), "its signature is wrong");
+  EXPECT_EQ(refusal(other.substr(0, other.rfind('.')) + good.substr(good.rfind('.'))),
+            "its signature is wrong");
 }
 
 TEST(Token, AttacksOnTheClaims) {
@@ -133,14 +133,16 @@ TEST(Token, AttacksOnTheForm) {
   EXPECT_EQ(refusal(""), "its length is out of range");
   EXPECT_EQ(refusal(std::string(2049, 'a')), "its length is out of range");
   EXPECT_EQ(refusal(std::string(1 << 20, '.')), "its length is out of range");
-  for (const std::string& token : {std::string("a"), std::string("a.b"), std::string("a.b.c.d"), std::string("..."), good + ".x"}) {
+  for (const std::string& token :
+       {std::string("a"), std::string("a.b"), std::string("a.b.c.d"), std::string("..."), good + ".x"}) {
     EXPECT_EQ(refusal(token), "it does not have three parts") << token;
   }
   EXPECT_EQ(refusal(".."), "its header is malformed");
   EXPECT_EQ(refusal(" " + good), "its header is malformed");
   EXPECT_EQ(refusal("\xff\xfe." + good), "it does not have three parts");
   // Cut short anywhere, it is refused, and never by a crash.
-  for (std::size_t size = 0; size < good.size(); ++size) EXPECT_NE(refusal(good.substr(0, size)), "accepted") << size;
+  for (std::size_t size = 0; size < good.size(); ++size)
+    EXPECT_NE(refusal(good.substr(0, size)), "accepted") << size;
 }
 
 TEST(Token, Expires) {

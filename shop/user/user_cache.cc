@@ -48,7 +48,8 @@ void UserCache::add(Entry entry) {
 v1::ListUsersResponse UserCache::page(int64_t after, std::size_t page_size) const {
   v1::ListUsersResponse response;
   const std::shared_lock lock(mutex_);
-  auto entry = after <= 0 ? entries_.begin() : std::lower_bound(entries_.begin(), entries_.end(), after + 1, before);
+  auto entry =
+      after <= 0 ? entries_.begin() : std::lower_bound(entries_.begin(), entries_.end(), after + 1, before);
   const auto left = static_cast<std::size_t>(entries_.end() - entry);
   const std::size_t count = std::min(page_size, left);
   response.users.reserve(count);

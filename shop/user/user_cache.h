@@ -12,8 +12,8 @@
 
 namespace shop::user {
 
-/// The users in the order of their numbers. Goroutine-safe. A page of readers takes no lock that another reader waits
-/// for, reads no database and allocates what its response needs.
+/// The users in the order of their numbers. Goroutine-safe. A page of readers takes no lock that another
+/// reader waits for, reads no database and allocates what its response needs.
 class UserCache {
  public:
   struct Entry {

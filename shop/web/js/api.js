@@ -41,13 +41,15 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
     text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem(0, { title: "No answer", detail: "The shop did not answer. Check your connection and try again." });
+    throw new Problem(0, { title: "No answer",
+        detail: "The shop did not answer. Check your connection and try again." });
   }
   const value = parse(text);
   if (!response.ok) {
     // A token that the server no longer accepts is dropped, so that the next page asks for the log-in.
     if (response.status === 401 && token && session.token === token && !path.endsWith("/sessions")) session.end();
-    throw new Problem(response.status, value ?? { title: response.statusText, detail: `The shop answered ${response.status}.` });
+    throw new Problem(response.status, value ?? { title: response.statusText,
+        detail: `The shop answered ${response.status}.` });
   }
   return value ?? {};
 }

@@ -42,7 +42,8 @@ export function announce(text) {
 
 /** A short message at the edge of the page that goes away by itself. */
 export function toast(text, kind = "info") {
-  const note = h("div", { class: `toast toast-${kind}`, role: kind === "error" ? "alert" : "status", data: { test: "toast" } }, text);
+  const note = h("div", { class: `toast toast-${kind}`, role: kind === "error" ? "alert" : "status",
+      data: { test: "toast" } }, text);
   const shelf = document.getElementById("toasts");
   shelf.append(note);
   while (shelf.children.length > 3) shelf.firstElementChild.remove();

@@ -96,18 +96,33 @@ function notFound() {
     h("a", { class: "button", href: "/", text: "Back to the shop" }));
 }
 
+function navLink(href, name, text, test) {
+  return h("a", { class: "nav-link", href, data: { test } }, icon(name), h("span", { text }));
+}
+
+function logOutButton(user) {
+  return h("button", { class: "nav-link", type: "button", title: `Logged in as ${user.name}`, on: { click: logOut },
+    data: { test: "logout-button" } },
+    icon("out"),
+    h("span", { text: "Log out" }),
+    h("span", { class: "visually-hidden", text: `, ${user.name}`, data: { test: "user-name" } }));
+}
+
+function cartLink(count) {
+  return h("a", { class: "nav-link cart-link", href: "/cart", "aria-label": `Cart, ${plural(count, "item")}`,
+    data: { test: "cart-link" } },
+    icon("cart"),
+    h("span", { text: "Cart" }),
+    count > 0 && h("span", { class: "badge", text: String(count), data: { test: "cart-count" } }));
+}
+
 function drawAccount() {
   const user = session.user;
-  const count = cart.count;
   replace(document.getElementById("account"),
-    user && h("a", { class: "nav-link", href: "/orders", data: { test: "orders-link" } }, icon("box"), h("span", { text: "Orders" })),
-    user && h("a", { class: "nav-link", href: "/notifications", data: { test: "notifications-link" } }, icon("bell"), h("span", { text: "News" })),
-    user
-      ? h("button", { class: "nav-link", type: "button", title: `Logged in as ${user.name}`, on: { click: logOut }, data: { test: "logout-button" } },
-          icon("out"), h("span", { text: "Log out" }), h("span", { class: "visually-hidden", text: `, ${user.name}`, data: { test: "user-name" } }))
-      : h("a", { class: "nav-link", href: "/login", data: { test: "login-link" } }, icon("user"), h("span", { text: "Log in" })),
-    h("a", { class: "nav-link cart-link", href: "/cart", "aria-label": `Cart, ${plural(count, "item")}`, data: { test: "cart-link" } },
-      icon("cart"), h("span", { text: "Cart" }), count > 0 && h("span", { class: "badge", text: String(count), data: { test: "cart-count" } })));
+    user && navLink("/orders", "box", "Orders", "orders-link"),
+    user && navLink("/notifications", "bell", "News", "notifications-link"),
+    user ? logOutButton(user) : navLink("/login", "user", "Log in", "login-link"),
+    cartLink(cart.count));
 }
 
 function logOut() {

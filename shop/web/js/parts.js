@@ -10,12 +10,14 @@ export function failed(problem, retry) {
     h("h1", { text: problem.status === 0 ? "The shop does not answer" : "That did not work" }),
     h("p", { text: problem.message || "Something went wrong." }),
     problem.requestId && h("p", { class: "muted", text: `Request ${problem.requestId}` }),
-    h("button", { class: "button", type: "button", text: "Try again", on: { click: retry }, data: { test: "retry-button" } }));
+    h("button", { class: "button", type: "button", text: "Try again", on: { click: retry },
+        data: { test: "retry-button" } }));
 }
 
 export function empty(title, text, action) {
   return h("section", { class: "empty", data: { test: "empty" } },
-    h("img", { src: "/favicon.svg", alt: "", width: 96, height: 96 }), h("h2", { text: title }), h("p", { text }), action);
+    h("img", { src: "/favicon.svg", alt: "", width: 96, height: 96 }), h("h2", { text: title }), h("p", { text }),
+        action);
 }
 
 export function productCard(product) {
@@ -31,7 +33,8 @@ export function productCard(product) {
 /** Puts `quantity()` pieces into the cart and says so. */
 export function addButton(product, text, { small = false, quantity = () => 1 } = {}) {
   const button = h("button", { class: small ? "button button-small" : "button", type: "button",
-    "aria-label": small ? `Add ${product.name} to the cart` : false, data: { test: "add-to-cart" } }, icon("plus"), h("span", { text }));
+    "aria-label": small ? `Add ${product.name} to the cart` : false, data: { test: "add-to-cart" } }, icon("plus"),
+        h("span", { text }));
   button.addEventListener("click", async () => {
     if (button.getAttribute("aria-disabled") === "true") return;
     button.setAttribute("aria-disabled", "true");
@@ -51,7 +54,8 @@ export function addButton(product, text, { small = false, quantity = () => 1 } =
 
 /** Minus, number, plus. `onChange(n)` is called with 1..99. */
 export function stepper(value, label, onChange) {
-  const input = h("input", { type: "number", inputmode: "numeric", min: 1, max: kMaxQuantity, value, "aria-label": label, data: { test: "quantity" } });
+  const input = h("input", { type: "number", inputmode: "numeric", min: 1, max: kMaxQuantity, value,
+      "aria-label": label, data: { test: "quantity" } });
   const set = (wanted) => {
     const next = Math.max(1, Math.min(kMaxQuantity, Math.trunc(wanted) || 1));
     input.value = String(next);
@@ -60,5 +64,6 @@ export function stepper(value, label, onChange) {
   input.addEventListener("change", () => set(Number(input.value)));
   const step = (by, text, test) => h("button", { type: "button", "aria-label": `${text}: ${label}`, data: { test },
     on: { click: () => set(Number(input.value) + by) }, text: by > 0 ? "+" : "−" });
-  return h("div", { class: "stepper", role: "group", "aria-label": label }, step(-1, "One less", "less"), input, step(1, "One more", "more"));
+  return h("div", { class: "stepper", role: "group", "aria-label": label }, step(-1, "One less", "less"), input,
+      step(1, "One more", "more"));
 }

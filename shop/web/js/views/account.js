@@ -12,6 +12,10 @@ function nextOf(query) {
   return /^\/(?![/\\])/.test(next) ? next : "/";
 }
 
+function withNext(path, query) {
+  return `${path}?next=${encodeURIComponent(nextOf(query))}`;
+}
+
 async function enter(credentials, query, go) {
   const started = await api.logIn(credentials);
   session.start(started);
@@ -26,7 +30,8 @@ async function enter(credentials, query, go) {
 
 export async function logIn({ query, go }) {
   const email = field({ name: "email", label: "E-mail", type: "email", autocomplete: "username", required: true });
-  const password = field({ name: "password", label: "Password", type: "password", autocomplete: "current-password", required: true });
+  const password = field({ name: "password", label: "Password", type: "password", autocomplete: "current-password",
+      required: true });
   const form = h("form", { class: "panel form form-narrow", novalidate: true, data: { test: "login-form" } },
     h("h1", { text: "Log in" }), summary(), email, password,
     h("button", { class: "button button-wide", type: "submit", text: "Log in", data: { test: "login-button" } }),
@@ -37,10 +42,12 @@ export async function logIn({ query, go }) {
           form.elements.password.value = kDemo.password;
           form.requestSubmit();
         } } })),
-    h("p", { class: "muted" }, "New here? ", h("a", { href: `/register?next=${encodeURIComponent(nextOf(query))}`, text: "Create an account", data: { test: "register-link" } })));
+    h("p", { class: "muted" }, "New here? ",
+      h("a", { href: withNext("/register", query), text: "Create an account", data: { test: "register-link" } })));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    submitting(form, () => enter({ email: form.elements.email.value.trim(), password: form.elements.password.value }, query, go));
+    const credentials = { email: form.elements.email.value.trim(), password: form.elements.password.value };
+    submitting(form, () => enter(credentials, query, go));
   });
   return [form];
 }
@@ -50,10 +57,12 @@ export async function register({ query, go }) {
     h("h1", { text: "Create an account" }), summary(),
     field({ name: "name", label: "Name", autocomplete: "name", required: true, maxlength: 80 }),
     field({ name: "email", label: "E-mail", type: "email", autocomplete: "username", required: true }),
-    field({ name: "password", label: "Password", hint: "At least 8 characters. A short sentence is a good one.", type: "password", autocomplete: "new-password",
+    field({ name: "password", label: "Password", hint: "At least 8 characters. A short sentence is a good one.",
+        type: "password", autocomplete: "new-password",
       required: true, maxlength: 128 }),
-    h("button", { class: "button button-wide", type: "submit", text: "Create the account", data: { test: "register-button" } }),
-    h("p", { class: "muted" }, "Already with us? ", h("a", { href: `/login?next=${encodeURIComponent(nextOf(query))}`, text: "Log in" })));
+    h("button", { class: "button button-wide", type: "submit", text: "Create the account",
+        data: { test: "register-button" } }),
+    h("p", { class: "muted" }, "Already with us? ", h("a", { href: withNext("/login", query), text: "Log in" })));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submitting(form, async () => {

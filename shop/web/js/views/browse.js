@@ -4,6 +4,7 @@ import { plural } from "../format.js";
 import { empty, productCard } from "../parts.js";
 
 const kPageSize = 24;
+const kHeroes = ["GT-806", "CT-101", "PG-601"];
 
 /** The shelves: all products, or those of a category, or those a search finds; a page at a time. */
 export async function browse({ query, signal, setTitle }) {
@@ -34,7 +35,7 @@ function hero() {
       h("a", { class: "button", href: "/?category=outdoors", text: "Go outdoors" }),
       h("a", { class: "button button-plain", href: "/?category=coffee-tea", text: "Stay in with coffee" })),
     h("div", { class: "hero-art", "aria-hidden": "true" },
-      ["GT-806", "CT-101", "PG-601"].map((sku) => h("img", { src: `/images/${sku}.svg`, alt: "", width: 200, height: 200 }))));
+      kHeroes.map((sku) => h("img", { src: `/images/${sku}.svg`, alt: "", width: 200, height: 200 }))));
 }
 
 function chips(categories, filter) {
@@ -43,8 +44,10 @@ function chips(categories, filter) {
     if (id) query.set("category", id);
     if (filter.q) query.set("q", filter.q);
     const suffix = query.toString();
-    return h("li", {}, h("a", { class: "chip", href: suffix ? `/?${suffix}` : "/", "aria-current": id === filter.category ? "page" : false,
-      data: { test: "category", category: id || "all" } }, name, count !== null && h("span", { class: "chip-count", text: String(count) })));
+    const link = h("a", { class: "chip", href: suffix ? `/?${suffix}` : "/",
+      "aria-current": id === filter.category ? "page" : false, data: { test: "category", category: id || "all" } }, name);
+    if (count !== null) link.append(h("span", { class: "chip-count", text: String(count) }));
+    return h("li", {}, link);
   };
   return h("nav", { "aria-label": "Categories" }, h("ul", { class: "chips" },
     chip("", "Everything", null), categories.map((entry) => chip(entry.id, entry.name, entry.productCount))));
@@ -54,7 +57,8 @@ function shelf(first, filter, signal) {
   const list = h("ul", { class: "grid", data: { test: "product-grid" } }, first.products.map(productCard));
   let token = first.nextPageToken;
   const status = h("p", { class: "muted", text: shown(list, first.total) });
-  const button = h("button", { class: "button button-plain", type: "button", text: "Show more", data: { test: "show-more" } });
+  const button = h("button", { class: "button button-plain", type: "button", text: "Show more",
+      data: { test: "show-more" } });
   button.addEventListener("click", async () => {
     if (button.getAttribute("aria-disabled") === "true") return;
     button.setAttribute("aria-disabled", "true");

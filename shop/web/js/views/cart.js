@@ -33,7 +33,8 @@ export async function cartPage({ signal }) {
 }
 
 function nothing() {
-  return empty("Still empty", "Nothing in here yet. The mugs are a good place to start.", h("a", { class: "button", href: "/", text: "Look around" }));
+  return empty("Still empty", "Nothing in here yet. The mugs are a good place to start.", h("a", { class: "button",
+      href: "/", text: "Look around" }));
 }
 
 function full(run) {
@@ -44,8 +45,10 @@ function full(run) {
       h("dl", { class: "sums" },
         h("div", {}, h("dt", { text: plural(cart.count, "item") }), h("dd", { text: money(total) })),
         h("div", {}, h("dt", { text: "Delivery" }), h("dd", { text: "Free" })),
-        h("div", { class: "sum-total" }, h("dt", { text: "Total" }), h("dd", { text: money(total), data: { test: "cart-total" }, "aria-live": "polite" }))),
-      h("a", { class: "button button-wide", href: "/checkout", text: session.user ? "Go to checkout" : "Log in and check out", data: { test: "checkout-link" } })));
+        h("div", { class: "sum-total" }, h("dt", { text: "Total" }), h("dd", { text: money(total),
+            data: { test: "cart-total" }, "aria-live": "polite" }))),
+      h("a", { class: "button button-wide", href: "/checkout",
+          text: session.user ? "Go to checkout" : "Log in and check out", data: { test: "checkout-link" } })));
 }
 
 function line(item, run) {
@@ -54,7 +57,8 @@ function line(item, run) {
     h("div", { class: "line-text" },
       h("a", { href: `/products/${encodeURIComponent(item.productId)}`, text: item.name }),
       h("p", { class: "muted", text: `${money(item.price)} each` }),
-      h("button", { class: "link", type: "button", "aria-label": `Remove ${item.name}`, text: "Remove", data: { test: "remove" },
+      h("button", { class: "link", type: "button", "aria-label": `Remove ${item.name}`, text: "Remove",
+          data: { test: "remove" },
         on: { click: () => run(() => cart.remove(item.sku)) } })),
     stepper(item.quantity, `Quantity of ${item.name}`, (value) => run(() => cart.set(item, value))),
     h("p", { class: "price", text: money(times(item.price, item.quantity)), data: { test: "line-total" } }));

@@ -10,15 +10,18 @@ const kCards = [
   { number: "4242424242424242", text: "Approves", hint: "Everything goes well." },
   { number: "4000000000000002", text: "Declines", hint: "The bank says no." },
   { number: "4000000000009995", text: "Insufficient funds", hint: "Not enough on the account." },
-  { number: "4000000000000119", text: "Times out", hint: "The bank does not answer; the shop tries again, then gives up." },
+  { number: "4000000000000119", text: "Times out",
+      hint: "The bank does not answer; the shop tries again, then gives up." },
 ];
 
 export async function checkout({ go }) {
   await cart.load();
   if (!cart.value.items.length) {
-    return [h("h1", { text: "Checkout" }), empty("Nothing to pay for", "Your cart is empty.", h("a", { class: "button", href: "/", text: "Look around" }))];
+    return [h("h1", { text: "Checkout" }), empty("Nothing to pay for", "Your cart is empty.", h("a", { class: "button",
+        href: "/", text: "Look around" }))];
   }
-  const number = field({ name: "paymentMethod.card", label: "Card number", inputmode: "numeric", autocomplete: "off", maxlength: 23, required: true,
+  const number = field({ name: "paymentMethod.card", label: "Card number", inputmode: "numeric", autocomplete: "off",
+      maxlength: 23, required: true,
     value: grouped(kCards[0].number) });
   const input = number.querySelector("input");
   input.dataset.test = "card-number";
@@ -27,7 +30,8 @@ export async function checkout({ go }) {
     h("fieldset", { class: "test-cards" }, h("legend", { text: "Test cards of the sandbox" }),
       kCards.map((card, index) => testCard(card, index === 0, input))),
     number,
-    h("button", { class: "button button-wide", type: "submit", data: { test: "place-order" } }, `Pay ${money(cart.value.total)}`),
+    h("button", { class: "button button-wide", type: "submit", data: { test: "place-order" } },
+        `Pay ${money(cart.value.total)}`),
     h("p", { class: "muted small", text: "This is a demonstration. No real card is accepted or charged." }));
   input.addEventListener("input", () => {
     for (const radio of form.querySelectorAll("input[type=radio]")) radio.checked = radio.value === digits(input.value);
@@ -43,7 +47,8 @@ function testCard(card, checked, input) {
   return h("label", { class: "test-card" },
     h("input", { type: "radio", name: "test-card", value: card.number, checked, data: { test: `card-${card.number}` },
       on: { change: () => (input.value = grouped(card.number)) } }),
-    h("span", { class: "test-card-text" }, h("strong", { text: card.text }), h("code", { text: grouped(card.number) }), h("small", { text: card.hint })));
+    h("span", { class: "test-card-text" }, h("strong", { text: card.text }), h("code", { text: grouped(card.number) }),
+        h("small", { text: card.hint })));
 }
 
 function overview() {
@@ -51,9 +56,11 @@ function overview() {
     h("h2", { text: "Your order" }),
     h("ul", { class: "mini-lines" }, cart.value.items.map((item) => h("li", {},
       h("img", { src: item.imageUrl, alt: "", width: 48, height: 48 }),
-      h("span", { text: `${item.quantity} × ${item.name}` }), h("span", { class: "price", text: money(times(item.price, item.quantity)) })))),
+      h("span", { text: `${item.quantity} × ${item.name}` }), h("span", { class: "price", text: money(times(item.price,
+          item.quantity)) })))),
     h("dl", { class: "sums" }, h("div", { class: "sum-total" },
-      h("dt", { text: `Total, ${plural(cart.count, "item")}` }), h("dd", { text: money(cart.value.total), data: { test: "checkout-total" } }))),
+      h("dt", { text: `Total, ${plural(cart.count, "item")}` }), h("dd", { text: money(cart.value.total),
+          data: { test: "checkout-total" } }))),
     h("a", { class: "link", href: "/cart", text: "Change the cart" }));
 }
 
@@ -74,7 +81,7 @@ async function pay(card, go) {
     await refresh();
     const id = orderIdOf(problem);
     if (!id) throw problem;
-    toast(problem.message, "error");
+    toast("This order could not be taken. Nothing was charged.", "error");
     await go(`/orders/${encodeURIComponent(id)}`);
   }
 }
@@ -95,7 +102,8 @@ function orderIdOf(problem) {
 const kAttempt = "order-attempt";
 
 function attemptFor(card) {
-  const purpose = JSON.stringify([session.user?.id, card.slice(-4), cart.value.items.map((item) => [item.sku, item.quantity])]);
+  const purpose = JSON.stringify([session.user?.id, card.slice(-4), cart.value.items.map((item) => [item.sku,
+      item.quantity])]);
   try {
     const kept = JSON.parse(sessionStorage.getItem(kAttempt) || "null");
     if (kept?.purpose === purpose) return kept;

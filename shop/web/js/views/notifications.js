@@ -9,7 +9,8 @@ export async function notifications({ signal }) {
   if (!first.notifications.length) return [title, empty("All quiet", "News about your orders will appear here.", null)];
   const list = h("ul", { class: "order-list", data: { test: "notification-list" } }, first.notifications.map(row));
   let token = first.nextPageToken;
-  const more = h("button", { class: "button button-plain", type: "button", text: "Show more", hidden: !token, data: { test: "show-more" } });
+  const more = h("button", { class: "button button-plain", type: "button", text: "Show more", hidden: !token,
+      data: { test: "show-more" } });
   more.addEventListener("click", async () => {
     try {
       const page = await api.notifications({ page_size: 20, page_token: token }, signal);
@@ -24,9 +25,11 @@ export async function notifications({ signal }) {
 }
 
 function row(item) {
-  const text = h("span", { class: "order-row-main" }, h("strong", { text: item.message, data: { test: "notification-message" } }),
+  const text = h("span", { class: "order-row-main" }, h("strong", { text: item.message,
+      data: { test: "notification-message" } }),
     h("span", { class: "muted", text: dateTime(item.createdAt) }));
   const data = { test: "notification", kind: item.kind };
   if (!item.orderId) return h("li", {}, h("div", { class: "order-row panel", data }, text));
-  return h("li", {}, h("a", { class: "order-row panel", href: `/orders/${encodeURIComponent(item.orderId)}`, data }, text, h("span", { class: "muted", text: "See the order" })));
+  return h("li", {}, h("a", { class: "order-row panel", href: `/orders/${encodeURIComponent(item.orderId)}`, data },
+      text, h("span", { class: "muted", text: "See the order" })));
 }

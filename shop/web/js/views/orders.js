@@ -11,7 +11,8 @@ const kSteps = [
   ["CONFIRMED", "Confirmed", "The order is final."],
   ["CAPTURED", "Paid", "Thank you! We are packing."],
 ];
-const kNames = new Map([...kSteps.map(([state, name]) => [state, name]), ["CANCELLED", "Cancelled"], ["REJECTED", "Rejected"]]);
+const kNames = new Map([...kSteps.map(([state, name]) => [state, name]), ["CANCELLED", "Cancelled"], ["REJECTED",
+    "Rejected"]]);
 const kEnded = new Set(["CAPTURED", "CANCELLED", "REJECTED"]);
 const kPollMs = 1000;
 const kSlowPollMs = 5000;
@@ -20,11 +21,13 @@ export async function orders({ signal }) {
   const first = await api.orders({ page_size: 20 }, signal);
   const title = h("h1", { text: "Your orders" });
   if (!first.orders.length) {
-    return [title, empty("No orders yet", "When you have ordered something, it shows up here.", h("a", { class: "button", href: "/", text: "Look around" }))];
+    return [title, empty("No orders yet", "When you have ordered something, it shows up here.", h("a",
+        { class: "button", href: "/", text: "Look around" }))];
   }
   const list = h("ul", { class: "order-list", data: { test: "order-list" } }, first.orders.map(row));
   let token = first.nextPageToken;
-  const more = h("button", { class: "button button-plain", type: "button", text: "Show more", hidden: !token, data: { test: "show-more" } });
+  const more = h("button", { class: "button button-plain", type: "button", text: "Show more", hidden: !token,
+      data: { test: "show-more" } });
   more.addEventListener("click", async () => {
     try {
       const page = await api.orders({ page_size: 20, page_token: token }, signal);
@@ -40,7 +43,8 @@ export async function orders({ signal }) {
 
 function row(item) {
   const count = item.items.reduce((total, line) => total + line.quantity, 0);
-  return h("li", {}, h("a", { class: "order-row panel", href: `/orders/${encodeURIComponent(item.id)}`, data: { test: "order-row", order: item.id } },
+  return h("li", {}, h("a", { class: "order-row panel", href: `/orders/${encodeURIComponent(item.id)}`,
+      data: { test: "order-row", order: item.id } },
     h("span", { class: "order-row-main" }, h("strong", { text: item.items.map((line) => line.name).join(", ") }),
       h("span", { class: "muted", text: `${dateTime(item.createdAt)} · ${plural(count, "item")}` })),
     badge(item.state), h("span", { class: "price", text: money(item.total) })));
@@ -48,7 +52,8 @@ function row(item) {
 
 function badge(state) {
   const kind = state === "CAPTURED" ? "good" : state === "REJECTED" ? "bad" : state === "CANCELLED" ? "quiet" : "busy";
-  return h("span", { class: `state state-${kind}`, text: kNames.get(state) ?? state, data: { test: "order-state", state } });
+  return h("span", { class: `state state-${kind}`, text: kNames.get(state) ?? state, data: { test: "order-state",
+      state } });
 }
 
 /** One order; while it is under way its state is asked for again and again. */
@@ -57,7 +62,8 @@ export async function order({ params, signal, setTitle }) {
   let item = await api.order(id, signal);
   setTitle(`Order ${short(item.id)}`);
   const live = h("div", {});
-  const cancel = h("button", { class: "button button-plain", type: "button", text: "Cancel this order", data: { test: "cancel-order" } });
+  const cancel = h("button", { class: "button button-plain", type: "button", text: "Cancel this order",
+      data: { test: "cancel-order" } });
   const draw = () => {
     replace(live, status(item));
     cancel.hidden = item.state === "CANCELLED" || item.state === "REJECTED";
@@ -84,7 +90,8 @@ export async function order({ params, signal, setTitle }) {
     h("nav", { class: "crumbs", "aria-label": "You are here" }, h("a", { href: "/orders", text: "Your orders" })),
     h("h1", { text: `Order ${short(item.id)}`, title: item.id, data: { test: "order-title", order: item.id } }),
     h("p", { class: "muted", text: `Placed ${dateTime(item.createdAt)}` }),
-    h("div", { class: "columns" }, live, h("aside", { class: "panel", "aria-label": "What you ordered" }, items(item), cancel)),
+    h("div", { class: "columns" }, live, h("aside", { class: "panel", "aria-label": "What you ordered" }, items(item),
+        cancel)),
   ];
 }
 
@@ -107,14 +114,16 @@ function status(item) {
   const reached = new Map((item.history ?? []).map((entry) => [entry.state, entry.at]));
   const broken = item.state === "REJECTED" || item.state === "CANCELLED";
   return h("section", { class: "panel", "aria-label": "State of the order" },
-    h("p", { class: "order-now", role: "status", "aria-live": "polite" }, badge(item.state), " ", h("span", { text: sentence(item), data: { test: "order-sentence" } })),
+    h("p", { class: "order-now", role: "status", "aria-live": "polite" }, badge(item.state), " ",
+      h("span", { text: sentence(item), data: { test: "order-sentence" } })),
     h("ol", { class: "timeline" }, kSteps.map(([state, name, text]) => {
       const at = reached.get(state);
       const done = Boolean(at) || (!broken && rank(item.state) >= rank(state));
       const now = state === item.state && !kEnded.has(state);
       const mark = done ? "step-done" : broken ? "step-skipped" : "step-open";
       return h("li", { class: `${mark}${now ? " step-now" : ""}`, "aria-current": now ? "step" : false },
-        h("strong", { text: name }), h("span", { class: "muted", text: done ? [text, at && time(at)].filter(Boolean).join(" ") : broken ? "Not reached" : "…" }));
+        h("strong", { text: name }), h("span", { class: "muted", text: done ? [text,
+            at && time(at)].filter(Boolean).join(" ") : broken ? "Not reached" : "…" }));
     }), broken && h("li", { class: "step-broken" }, h("strong", { text: kNames.get(item.state) }),
       h("span", { class: "muted", text: reached.get(item.state) ? time(reached.get(item.state)) : "" }))));
 }
@@ -124,7 +133,9 @@ function rank(state) {
 }
 
 function sentence(item) {
-  if (item.state === "REJECTED") return item.failureReason ? `We could not take this order: ${item.failureReason}` : "We could not take this order. Nothing was charged.";
+  if (item.state === "REJECTED") {
+    return `We could not take this order${item.failureReason ? `: ${item.failureReason}` : ""}. Nothing was charged.`;
+  }
   if (item.state === "CANCELLED") return "This order was cancelled. Nothing remains charged.";
   return kSteps.find(([state]) => state === item.state)?.[2] ?? "";
 }
@@ -134,8 +145,10 @@ function items(item) {
     h("h2", { text: "What you ordered" }),
     h("ul", { class: "mini-lines" }, item.items.map((line) => h("li", {},
       h("img", { src: `/images/${encodeURIComponent(line.sku)}.svg`, alt: "", width: 48, height: 48 }),
-      h("span", { text: `${line.quantity} × ${line.name}` }), h("span", { class: "price", text: money(times(line.price, line.quantity)) })))),
-    h("dl", { class: "sums" }, h("div", { class: "sum-total" }, h("dt", { text: "Total" }), h("dd", { text: money(item.total), data: { test: "order-total" } }))),
+      h("span", { text: `${line.quantity} × ${line.name}` }), h("span", { class: "price", text: money(times(line.price,
+          line.quantity)) })))),
+    h("dl", { class: "sums" }, h("div", { class: "sum-total" }, h("dt", { text: "Total" }), h("dd",
+        { text: money(item.total), data: { test: "order-total" } }))),
   ];
 }
 

@@ -48,7 +48,8 @@ async function fillRelated(item, place, signal) {
   try {
     const { products } = await api.products({ category: item.category, page_size: 5 }, signal);
     const others = products.filter((other) => other.id !== item.id).slice(0, 4);
-    if (others.length) place.append(h("h2", { text: "From the same shelf" }), h("ul", { class: "grid grid-small" }, others.map(productCard)));
+    if (others.length) place.append(h("h2", { text: "From the same shelf" }), h("ul", { class: "grid grid-small" },
+        others.map(productCard)));
   } catch {
     // Suggestions are a courtesy; the page is whole without them.
   }
