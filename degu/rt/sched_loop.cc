@@ -366,7 +366,7 @@ void ready(G* g) noexcept {
 }
 
 // Uninstrumented for TSan: the last one of a goroutine never returns.
-[[gnu::no_sanitize("thread")]] void switch_to_scheduler(M& m, G& g, AfterSwitch after) noexcept {
+DEGU_NO_SANITIZE("thread") void switch_to_scheduler(M& m, G& g, AfterSwitch after) noexcept {
   m.after = after;
   switch_stack(&g.sp, g.fiber, m.sched_sp, m.fiber, after == AfterSwitch::kExit);
 }

@@ -20,6 +20,9 @@
 #endif
 #endif
 
+// Code that a sanitizer must not instrument. GCC and Clang share only this spelling.
+#define DEGU_NO_SANITIZE(what) __attribute__((no_sanitize(what)))
+
 #ifdef DEGU_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
@@ -71,9 +74,13 @@ struct SanitizerFiber {
 };
 
 /// Leaves `from` (saving its stack pointer) for `to`. `dying`: `from` never runs again.
-[[gnu::always_inline, gnu::no_sanitize("thread"), gnu::no_sanitize("address")]] inline void switch_stack(
-    void** save_sp, [[maybe_unused]] SanitizerFiber& from, void* load_sp, [[maybe_unused]] SanitizerFiber& to,
-    [[maybe_unused]] bool dying = false) {
+DEGU_NO_SANITIZE("thread")
+DEGU_NO_SANITIZE("address")
+    __attribute__((always_inline)) inline void switch_stack(void** save_sp,
+                                                            [[maybe_unused]] SanitizerFiber& from,
+                                                            void* load_sp,
+                                                            [[maybe_unused]] SanitizerFiber& to,
+                                                            [[maybe_unused]] bool dying = false) {
 #ifdef DEGU_ASAN
   __sanitizer_start_switch_fiber(dying ? nullptr : &from.fake_stack, to.bottom, to.size);
 #endif
