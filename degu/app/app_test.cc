@@ -2,12 +2,13 @@
 #include <degu/app/testdata/three.degu.h>
 #include <degu/base/error.h>
 #include <degu/http/client.h>
-#include <degu/net/tcp.h>
 #include <degu/rpc/rest.h>
 #include <degu/rt/run.h>
 #include <degu/sync/chan.h>
 #include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -171,22 +172,38 @@ TEST_F(AppTest, RequestsBeyondTheDrainAreCancelled) {
   EXPECT_EQ(ended, Code::kCancelled);
 }
 
+// A plain socket that listens, since one of ours would not outlive its scheduler.
+class TakenPort {
+ public:
+  TakenPort() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(fd_, 1), 0);
+    EXPECT_EQ(::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~TakenPort() { ::close(fd_); }
+  TakenPort(const TakenPort&) = delete;
+  TakenPort& operator=(const TakenPort&) = delete;
+  uint16_t port() const { return port_; }
+
+ private:
+  int fd_;
+  uint16_t port_ = 0;
+};
+
 TEST_F(AppTest, TakenPortSaysWhatToDo) {
-  int status = -1;
-  std::string said;
-  uint16_t port = 0;
-  net::TcpListener listener;
-  degu::run([&] {
-    listener = net::TcpListener::listen("127.0.0.1:0");
-    port = listener.port();
-  });
+  const TakenPort taken;
+  const uint16_t port = taken.port();
   options_.port = port;
   App app(options_);
   app.provide<First>([]() -> std::shared_ptr<First> { throw Error(Code::kInternal, "must not start"); });
   testing::internal::CaptureStderr();
-  status = run_with(app, {});
-  said = testing::internal::GetCapturedStderr();
-  EXPECT_EQ(status, 1);
+  EXPECT_EQ(run_with(app, {}), 1);
+  const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("port " + std::to_string(port) + " is taken"), std::string::npos) << said;
   EXPECT_NE(said.find("--port"), std::string::npos);
 }

@@ -106,10 +106,13 @@ void TimeText::append(uint64_t value, size_t width) noexcept {
 }
 
 TimeText format_timestamp(Timestamp time) {
-  const auto day = std::chrono::floor<days>(time);
+  // By way of seconds: the midnight before the earliest time is out of reach of nanoseconds.
+  const int64_t count = time.time_since_epoch().count();
+  const int64_t nanos = (count % 1'000'000'000 + 1'000'000'000) % 1'000'000'000;
+  const std::chrono::sys_seconds whole(seconds(count / 1'000'000'000 - (count % 1'000'000'000 < 0 ? 1 : 0)));
+  const auto day = std::chrono::floor<days>(whole);
   const std::chrono::year_month_day date(day);
-  const auto in_day = static_cast<uint64_t>((time - day).count());
-  const uint64_t second = in_day / 1'000'000'000;
+  const auto second = static_cast<uint64_t>((whole - day).count());
   TimeText out;
   out.append(static_cast<uint64_t>(static_cast<int>(date.year())), 4);
   out.append('-');
@@ -122,7 +125,7 @@ TimeText format_timestamp(Timestamp time) {
   out.append(second / 60 % 60, 2);
   out.append(':');
   out.append(second % 60, 2);
-  append_fraction(out, in_day % 1'000'000'000);
+  append_fraction(out, static_cast<uint64_t>(nanos));
   out.append('Z');
   return out;
 }
