@@ -367,5 +367,52 @@ def order_cases():
     ]
 
 
+LOGIN = b'{"email":"demo@degu.example","password":"not it at all"}'  # well-formed: the answer is 401
+
+
+def odd(head, body=b"", status=200):
+    return status, head.replace(b"\n", b"\r\n") + b"\r\n\r\n" + body
+
+
+def posted(fields, body):
+    return odd(b"POST /api/v1/sessions HTTP/1.1\nHost: shop\nContent-Type: application/json\n" + fields, body, 401)
+
+
+GOOD = {  # strange, but right: strictness must not refuse these
+    "absolute URL": odd(b"GET http://shop/ping HTTP/1.1\nHost: shop"),
+    "absolute URL with port": odd(b"GET http://shop:8080/ping HTTP/1.1\nHost: shop:8080"),
+    "Host an IPv6 address": odd(b"GET /ping HTTP/1.1\nHost: [::1]:8080"),
+    "HTTP/1.0 without Host": odd(b"GET /ping HTTP/1.0"),
+    "an empty line before": odd(b"\nGET /ping HTTP/1.1\nHost: shop"),
+    "tabs around a value": odd(b"GET /ping HTTP/1.1\nHost:\t shop \t\nX-A:\t1\t"),
+    "no space after the colon": odd(b"GET /ping HTTP/1.1\nHost:shop"),
+    "empty value": odd(b"GET /ping HTTP/1.1\nHost: shop\nX-A:"),
+    "Latin-1 in a value": odd(b"GET /ping HTTP/1.1\nHost: shop\nX-A: sm\xf8rrebr\xf8d"),
+    "field names in capitals": odd(b"GET /ping HTTP/1.1\nHOST: shop\nCONNECTION: CLOSE"),
+    "every token character in a name": odd(b"GET /ping HTTP/1.1\nHost: shop\nX!#$%&'*+-.^_`|~9: 1"),
+    "90 fields": odd(b"GET /ping HTTP/1.1\nHost: shop\n" + b"\n".join(b"X-%d: 1" % i for i in range(90))),
+    "a field of 24 KiB": odd(b"GET /ping HTTP/1.1\nHost: shop\nCookie: " + b"c" * 24576),
+    "a query of 7 KiB": odd(b"GET /ping?" + b"q" * 7168 + b" HTTP/1.1\nHost: shop"),
+    "empty query": odd(b"GET /ping? HTTP/1.1\nHost: shop"),
+    "escaped query": odd(b"GET /api/v1/products?q=caf%C3%A9+%26%20co&category= HTTP/1.1\nHost: shop"),
+    "escaped letters in the path": odd(b"GET /%70%69ng HTTP/1.1\nHost: shop"),
+    "unknown fields of the query": odd(b"GET /ping?utm=1&utm=2 HTTP/1.1\nHost: shop"),
+    "GET with an empty body": odd(b"GET /ping HTTP/1.1\nHost: shop\nContent-Length: 0"),
+    "GET with a body": odd(b"GET /ping HTTP/1.1\nHost: shop\nContent-Length: 5", b"hello"),
+    "chunked, in capitals": posted(b"TRANSFER-ENCODING: Chunked", b"%X\r\n%s\r\n0\r\n\r\n" % (len(LOGIN), LOGIN)),
+    "chunks of one byte": posted(b"Transfer-Encoding: chunked",
+                                 b"".join(b"1\r\n%c\r\n" % c for c in LOGIN) + b"0\r\n\r\n"),
+    "chunk extensions and trailers": posted(b"Transfer-Encoding: chunked",
+                                            b"00%x;a=1;b=\"2;3\"\r\n%s\r\n000;end\r\nX-Sum: 1\r\n\r\n" % (len(LOGIN), LOGIN)),
+    "length with zeros before": posted(b"Content-Length: 00%d" % len(LOGIN), LOGIN),
+    "charset of the content type": odd(b"POST /api/v1/sessions HTTP/1.1\nHost: shop\nContent-Type: "
+                                       b"Application/JSON; charset=\"utf-8\"\nContent-Length: %d" % len(LOGIN), LOGIN, 401),
+    "JSON with space and escapes": posted(b"Content-Length: 86",
+                                          b' { "email"\t:\r\n"\\u0064emo@degu.example" , "password" : "\\ud83e\\udd8a not it \\/"} '.ljust(86)),
+    "a body of nearly 1 MiB": posted(b"Content-Length: %d" % (MIB - 1), LOGIN.ljust(MIB - 1)),
+    "a body of 1 MiB": posted(b"Content-Length: %d" % MIB, LOGIN.ljust(MIB)),
+}
+
+
 def all_cases():
     return wire_cases() + user_cases() + listing_cases() + session_cases() + order_cases()

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import harness
 import invariants
 import shopping
-from bad_input_cases import all_cases, b64, jwt, order, request
+from bad_input_cases import GOOD, all_cases, b64, jwt, order, request
 from harness import CARD_OK, HOST, Client, Customer, Shop, raw
 
 shop = None
@@ -140,6 +140,20 @@ class BadInput(harness.TestCase):
         neighbour.judge(self)
         print(f"\n  {len(cases)} cases, {neighbour.served} good requests beside them,"
               f" the slowest {neighbour.slowest * 1000:.0f} ms", flush=True)
+
+    def test_strange_but_right(self):
+        for name, (status, data) in GOOD.items():
+            with self.subTest(case=name):
+                finals = [r for r in raw(shop.port, data).replies if r.status >= 200]
+                self.assertEqual([r.status for r in finals], [status], finals)
+
+    def test_methods_that_come_for_free(self):
+        head = raw(shop.port, b"HEAD /ping HTTP/1.1\r\nHost: shop\r\n\r\n", head_only=True)
+        self.assertEqual([(r.status, r.headers.get("content-length")) for r in head.replies], [(200, "4")])
+        self.assertEqual(head.rest, b"", "HEAD has a body")
+        options = raw(shop.port, b"OPTIONS /api/v1/cart HTTP/1.1\r\nHost: shop\r\n\r\n")
+        self.assertIn(options.replies[0].status, (200, 204))
+        self.assertLessEqual({"GET", "HEAD", "DELETE"}, set(options.replies[0].headers["allow"].replace(",", " ").split()))
 
     def test_all_field_errors_at_once(self):
         bad = request("POST", "/api/v1/users", {"name": "", "email": "nobody", "password": "short"})

@@ -362,6 +362,7 @@ class Orders(ShopCase):
         self.assertIn(reply.status, (200, 409), reply)
         final = wait_for(lambda: self.final(customer, order["id"]), 10, "the order's end")
         self.assertEqual(final["state"], "CANCELLED" if reply.status == 200 else "REJECTED", reply)
+        seen.told(attempt, order["id"], final["state"])
         self.judge()
         self.assertEqual(customer.stock(sku)["free"], free)
 

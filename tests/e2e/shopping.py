@@ -102,10 +102,10 @@ def cancel(customer, attempt, seen):
 
 
 def answer_all(shop, seen, customers, limit_rounds=40):
-    """Repeats every unanswered attempt with its key until each has its final answer."""
+    """Repeats every unanswered attempt of these customers with its key until each has its final answer."""
     by_user = {customer.id: customer for customer in customers}
     for _ in range(limit_rounds):
-        waiting = seen.unanswered()
+        waiting = [attempt for attempt in seen.unanswered() if attempt.user_id in by_user]
         if not waiting:
             return
         for attempt in waiting:
