@@ -22,10 +22,10 @@ class UniqueFunction<R(Args...)> {
   UniqueFunction(std::nullptr_t) noexcept {}
 
   template <class F>
-  requires(!std::is_same_v<std::remove_cvref_t<F>, UniqueFunction> &&
-           std::is_invocable_r_v<R, std::remove_cvref_t<F>&, Args...>)
+  requires(!std::is_same_v<std::decay_t<F>, UniqueFunction> &&
+           std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
       UniqueFunction(F&& callable) {  // implicit, as std::function's
-    using Callable = std::remove_cvref_t<F>;
+    using Callable = std::decay_t<F>;
     if constexpr (kInPlace<Callable>) {
       ::new (static_cast<void*>(storage_)) Callable(std::forward<F>(callable));
       ops_ = &kOps<Callable>;

@@ -46,6 +46,13 @@ TEST(UniqueFunction, ConvertsResults) {
   EXPECT_EQ(converts(), "text");
 }
 
+int twice(int x) { return 2 * x; }
+
+TEST(UniqueFunction, TakesPlainFunctionsByName) {
+  UniqueFunction<int(int)> function = twice;
+  EXPECT_EQ(function(4), 8);
+}
+
 TEST(UniqueFunction, PassesReferences) {
   UniqueFunction<int&(int&)> same = [](int& x) -> int& { return x; };
   int value = 1;

@@ -83,7 +83,8 @@ uint16_t park_thread(G& g, TimePoint deadline) noexcept {
   TimePoint until = node != nullptr && node->deadline() < deadline ? node->deadline() : deadline;
   g.thread_signal.store(0, std::memory_order_relaxed);
   if ((g.wait_word.fetch_or(kWaitParked, std::memory_order_acq_rel) & kWaitDone) == 0) {
-    while ((g.wait_word.load(std::memory_order_acquire) & kWaitDone) == 0) {
+    // Until the signal, not until `done`: the waker still uses the record in between.
+    while (g.thread_signal.load(std::memory_order_acquire) == 0) {
       if (futex_wait(g.thread_signal, 0, until)) continue;
       if (node != nullptr) node->cancelled();  // notices that its time has come, and claims
       if (now() >= deadline) claim_own(g, kTagTimeout);
@@ -151,9 +152,11 @@ Ticket begin_wait(Interrupt interrupt) noexcept {
   } else {
     // seq_cst here and in on_context_end/CancelNode::cancel: either the canceller sees this wait or we see
     // the end.
+    // Registered before it is armed: the end of a former context must not reach this wait.
+    register_with(g, *node);
+    DEGU_RACE_POINT();
     g.wait_word.store(word | kWaitInterruptible, std::memory_order_seq_cst);
     DEGU_RACE_POINT();
-    register_with(g, *node);
     if (node->ended()) claim_own(g, kTagCancelled);
   }
   return {&g, static_cast<uint32_t>(seq)};

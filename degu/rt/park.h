@@ -100,4 +100,7 @@ void shield(int delta) noexcept;
 /// for sharding.
 uint32_t current_proc() noexcept;
 
+/// How many Ps the caller's scheduler has; 1 where none runs. A hint whether spinning can pay.
+uint32_t procs() noexcept;
+
 }  // namespace degu::rt

@@ -203,6 +203,28 @@ TEST(IdleRace, EarlierTimersShortenTheSleep) {
   });
 }
 
+// The poller looks for a deadlock 20 ms after the last timer; timers that start and end around that moment must still be served.
+TEST(IdleRace, TimersAroundTheDeadlockCheckAreServed) {
+  run({.procs = 2}, [] {
+    std::thread outside([&] {
+      for (uint64_t seed = 1; seed <= 60; ++seed) {
+        seed_race_points(seed);
+        std::atomic<bool> done{false};
+        const TimePoint start = now() + 20ms - std::chrono::microseconds(5 * (seed % 30));
+        while (now() < start) std::this_thread::yield();
+        go([&done] {
+          for (int i = 0; i < 20; ++i) sleep(20us);
+          done = true;
+        });
+        const TimePoint limit = now() + 20s;
+        while (!done && now() < limit) std::this_thread::yield();
+        ASSERT_TRUE(done) << "forgotten timer with seed " << seed;
+      }
+    });
+    blocking([&] { outside.join(); });
+  });
+}
+
 TEST(NetpollRace, ReadinessIsNeverLost) {
   run({.procs = 2}, [] {
     const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

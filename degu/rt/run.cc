@@ -120,6 +120,12 @@ uint32_t current_proc() noexcept {
   return m != nullptr && m->p != nullptr ? m->p->id : 0;
 }
 
+uint32_t procs() noexcept {
+  const M* m = this_m();
+  const Scheduler* sched = m != nullptr ? m->sched : default_scheduler();
+  return sched != nullptr ? sched->procs : 1;
+}
+
 Scheduler::Scheduler(const RunOptions& run_options)
     : options(run_options), procs(wanted_procs(run_options.procs)) {
   ps = std::make_unique<P[]>(procs);

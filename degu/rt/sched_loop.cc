@@ -195,9 +195,13 @@ bool poll_asleep(M& m, GList& batch) noexcept {
     netpoll(m, suspicious ? clock_ns() + kDeadlockDelayNs : until, batch);
     if (suspicious && batch.size == 0) {
       report_if_deadlocked(sched);
-      sched.poll_until.store(earliest_timer(sched), std::memory_order_seq_cst);
-      if (!work_exists(sched) && !sched.stopping.load(std::memory_order_seq_cst)) {
-        netpoll(m, earliest_timer(sched), batch);
+      // As above: publish until when, then look once more at what came before that.
+      const int64_t again = earliest_timer(sched);
+      DEGU_RACE_POINT();
+      sched.poll_until.store(again, std::memory_order_seq_cst);
+      if (earliest_timer(sched) >= again && !work_exists(sched) &&
+          !sched.stopping.load(std::memory_order_seq_cst)) {
+        netpoll(m, again, batch);
       }
     }
     sched.polling.store(false, std::memory_order_seq_cst);

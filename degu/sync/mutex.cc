@@ -79,6 +79,7 @@ bool Mutex::take(uint32_t& state, bool awoke) noexcept {
 // Waits a moment for a holder that runs on another P. Marks itself as woken, so that unlock() does not wake a
 // waiter in vain.
 bool Mutex::spin(bool& awoke) noexcept {
+  if (rt::procs() == 1) return false;
   for (int round = 0; round < kSpinRounds; ++round) {
     uint32_t state = state_.load(std::memory_order_relaxed);
     if ((state & kStarving) != 0) return false;
