@@ -304,7 +304,8 @@ def session_cases():
     return cases + [
         Case("token: none", 401, request("GET", "/api/v1/cart")),
         Case("token: Basic", 401, request("GET", "/api/v1/orders", headers={"Authorization": "Basic ZGVtbzpkZW1v"})),
-        Case("token: no scheme", 401, lambda k: request("GET", "/api/v1/orders", headers={"Authorization": k["token"]})),
+        Case("token: no scheme", 401, lambda k: request(
+            "GET", "/api/v1/orders", headers={"Authorization": k["token"]})),
         Case("token: in the query only", 401, lambda k: request("GET", "/api/v1/orders?token=" + k["token"])),
         Case("token: none for an order", 401, request(
             "POST", "/api/v1/orders", {"paymentMethod": CARD}, headers={"Idempotency-Key": "k"})),
@@ -402,13 +403,17 @@ GOOD = {  # strange, but right: strictness must not refuse these
     "chunked, in capitals": posted(b"TRANSFER-ENCODING: Chunked", b"%X\r\n%s\r\n0\r\n\r\n" % (len(LOGIN), LOGIN)),
     "chunks of one byte": posted(b"Transfer-Encoding: chunked",
                                  b"".join(b"1\r\n%c\r\n" % c for c in LOGIN) + b"0\r\n\r\n"),
-    "chunk extensions and trailers": posted(b"Transfer-Encoding: chunked",
-                                            b"00%x;a=1;b=\"2;3\"\r\n%s\r\n000;end\r\nX-Sum: 1\r\n\r\n" % (len(LOGIN), LOGIN)),
+    "chunk extensions and trailers": posted(
+        b"Transfer-Encoding: chunked",
+        b"00%x;a=1;b=\"2;3\"\r\n%s\r\n000;end\r\nX-Sum: 1\r\n\r\n" % (len(LOGIN), LOGIN)),
     "length with zeros before": posted(b"Content-Length: 00%d" % len(LOGIN), LOGIN),
-    "charset of the content type": odd(b"POST /api/v1/sessions HTTP/1.1\nHost: shop\nContent-Type: "
-                                       b"Application/JSON; charset=\"utf-8\"\nContent-Length: %d" % len(LOGIN), LOGIN, 401),
-    "JSON with space and escapes": posted(b"Content-Length: 86",
-                                          b' { "email"\t:\r\n"\\u0064emo@degu.example" , "password" : "\\ud83e\\udd8a not it \\/"} '.ljust(86)),
+    "charset of the content type": odd(
+        b"POST /api/v1/sessions HTTP/1.1\nHost: shop\nContent-Type: Application/JSON; charset=\"utf-8\"\n"
+        b"Content-Length: %d" % len(LOGIN), LOGIN, 401),
+    "JSON with space and escapes": posted(
+        b"Content-Length: 86",
+        b' { "email"\t:\r\n"\\u0064emo@degu.example" , "password" : '
+        b'"\\ud83e\\udd8a not it \\/"} '.ljust(86)),
     "a body of nearly 1 MiB": posted(b"Content-Length: %d" % (MIB - 1), LOGIN.ljust(MIB - 1)),
     "a body of 1 MiB": posted(b"Content-Length: %d" % MIB, LOGIN.ljust(MIB)),
 }

@@ -23,8 +23,8 @@ products = []
 initial = {}
 
 # What a client must never see: source files, symbols, SQL, addresses, secrets of the machine.
-LEAKS = re.compile(rb"""\.(cc|h|cpp|hpp|py):\d | std:: | degu:: | __cxa | what\(\) | sqlite | SQLITE | simdjson | SELECT\s
-                        | INSERT\s | constraint\ failed | /home/ | /work/ | /tmp/ | root: | 0x[0-9a-f]{8,} | Traceback
+LEAKS = re.compile(rb"""\.(cc|h|cpp|hpp|py):\d | std:: | degu:: | __cxa | what\(\) | sqlite | simdjson | SELECT\s
+                        | INSERT\s | constraint\ failed | /(home|root|tmp|usr|var)/ | root: | 0x[0-9a-f]{8,} | Traceback
                         | terminate\ called | password_hash | basic_string | bad_alloc | stack""", re.X | re.I)
 
 
@@ -153,7 +153,8 @@ class BadInput(harness.TestCase):
         self.assertEqual(head.rest, b"", "HEAD has a body")
         options = raw(shop.port, b"OPTIONS /api/v1/cart HTTP/1.1\r\nHost: shop\r\n\r\n")
         self.assertIn(options.replies[0].status, (200, 204))
-        self.assertLessEqual({"GET", "HEAD", "DELETE"}, set(options.replies[0].headers["allow"].replace(",", " ").split()))
+        allowed = set(options.replies[0].headers["allow"].replace(",", " ").split())
+        self.assertLessEqual({"GET", "HEAD", "DELETE"}, allowed)
 
     def test_all_field_errors_at_once(self):
         bad = request("POST", "/api/v1/users", {"name": "", "email": "nobody", "password": "short"})

@@ -118,7 +118,8 @@ class Page:
             details = params["exceptionDetails"]
             self.errors.append(details.get("exception", {}).get("description") or details["text"])
         elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "assert"):
-            self.errors.append("console: " + " ".join(str(a.get("value", a.get("description"))) for a in params["args"]))
+            words = (str(a.get("value", a.get("description"))) for a in params["args"])
+            self.errors.append("console: " + " ".join(words))
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             entry = params["entry"]
             if "Failed to load resource: the server responded with" not in entry["text"]:  # is in `failed`
@@ -197,7 +198,8 @@ class Page:
         self.settle()
         middle = """(el.scrollIntoView({block: "center", behavior: "instant"}), (r => {
           const x = r.x + r.width / 2, y = r.y + r.height / 2, top = document.elementFromPoint(x, y);
-          return {x, y, hit: el.contains(top) || el.closest("label")?.contains(top) || false, top: top?.outerHTML.slice(0, 120)};
+          const hit = el.contains(top) || el.closest("label")?.contains(top) || false;
+          return {x, y, hit, top: top?.outerHTML.slice(0, 120)};
         })(el.getBoundingClientRect()))"""
         end = time.monotonic() + 3
         while not (at := self.query(selector, middle)) or not at["hit"]:
