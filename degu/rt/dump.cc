@@ -37,8 +37,7 @@ void append_frame(std::string& out, uintptr_t pc) {
 }
 
 // Frame: [fp] is the caller's fp, [fp + 8] the return address, on both processors.
-DEGU_NO_SANITIZE("address")
-DEGU_NO_SANITIZE("thread") std::size_t walk(uintptr_t fp, uintptr_t low, uintptr_t high, uintptr_t* pcs) {
+DEGU_UNSANITIZED std::size_t walk(uintptr_t fp, uintptr_t low, uintptr_t high, uintptr_t* pcs) {
   std::size_t count = 0;
   while (count < kMaxFrames && fp >= low && fp + 16 <= high && fp % sizeof(uintptr_t) == 0) {
     const auto* frame = reinterpret_cast<const uintptr_t*>(fp);
@@ -73,8 +72,7 @@ std::string_view to_string(Status status) noexcept {
   return "";
 }
 
-DEGU_NO_SANITIZE("address")
-DEGU_NO_SANITIZE("thread") void append_parked_stack(std::string& out, const G& g) {
+DEGU_UNSANITIZED void append_parked_stack(std::string& out, const G& g) {
   const auto* sp = static_cast<const uintptr_t*>(g.sp);
   if (sp == nullptr || !g.stack.contains(sp) || !g.stack.contains(sp + kSwitchWords - 1)) return;
   append_walk(out, sp[kSavedReturnWord] - 1, sp[kSavedFrameWord], reinterpret_cast<uintptr_t>(g.stack.low),

@@ -275,7 +275,7 @@ void call_on_stack(std::size_t bytes, void (*fn)(void*), void* arg) {
 // noexcept: an exception that would leave the goroutine finds std::terminate while its stack is still there
 // to be shown. Uninstrumented for TSan, as it never returns: its entry would stay on the fiber's shadow
 // stack.
-extern "C" DEGU_NO_SANITIZE("thread") void degu_rt_goroutine_main() noexcept {
+extern "C" DEGU_UNSANITIZED void degu_rt_goroutine_main() noexcept {
   using namespace degu::rt;
 #ifdef DEGU_ASAN
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);

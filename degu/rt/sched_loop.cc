@@ -370,7 +370,7 @@ void ready(G* g) noexcept {
 }
 
 // Uninstrumented for TSan: the last one of a goroutine never returns.
-DEGU_NO_SANITIZE("thread") void switch_to_scheduler(M& m, G& g, AfterSwitch after) noexcept {
+DEGU_UNSANITIZED void switch_to_scheduler(M& m, G& g, AfterSwitch after) noexcept {
   m.after = after;
   switch_stack(&g.sp, g.fiber, m.sched_sp, m.fiber, after == AfterSwitch::kExit);
 }
