@@ -52,8 +52,9 @@ def shop(build, scratch):
     os.makedirs(data)
     subprocess.run([binary, "seed", f"--products={SHOP_PRODUCTS}", f"--users={SHOP_USERS}", f"--data-dir={data}"],
                    check=True, stdout=subprocess.DEVNULL)
-    return [Server("shop", [binary, "serve", "--port=18083", f"--data-dir={data}"], "http://127.0.0.1:18083",
-                   ["/ping", "/api/v1/users"])]
+    # Gin and the twin write no access log either.
+    command = [binary, "serve", "--port=18083", f"--data-dir={data}", "--access-log=off"]
+    return [Server("shop", command, "http://127.0.0.1:18083", ["/ping", "/api/v1/users"])]
 
 
 def servers(build, scratch):

@@ -174,6 +174,16 @@ TEST(Tcp, ResolvesNames) {
   });
 }
 
+TEST(Tcp, SocketsMayOutliveTheScheduler) {
+  Pair pair;
+  run([&] { pair = connected(); });
+  pair = Pair{};
+  run([&] {
+    pair = connected();
+    EXPECT_EQ(pair.client.write(std::string("x")).error, 0);
+  });
+}
+
 TEST(TcpListener, InterruptEndsAccept) {
   run([] {
     TcpListener listener = TcpListener::listen("127.0.0.1:0");

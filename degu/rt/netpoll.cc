@@ -120,6 +120,13 @@ void netpoll_init(Scheduler& sched) noexcept {
 }
 
 void netpoll_close(Scheduler& sched) noexcept {
+  // Sockets may outlive the scheduler; they are closed without it.
+  Registry& r = registry();
+  r.lock.lock();
+  for (PollDesc* desc : r.all) {
+    if (desc->sched == &sched) desc->sched = nullptr;
+  }
+  r.lock.unlock();
   ::close(sched.event_fd);
   ::close(sched.epoll_fd);
 }
@@ -197,11 +204,12 @@ void poll_shutdown(PollDesc* desc) noexcept {
 }
 
 void poll_close(PollDesc* desc) noexcept {
-  poll_shutdown(desc);
-  Scheduler* sched = desc->sched;
-  epoll_event event{};
-  ::epoll_ctl(sched->epoll_fd, EPOLL_CTL_DEL, desc->fd, &event);
-  sched->open_descs.fetch_sub(1, std::memory_order_seq_cst);
+  if (Scheduler* sched = desc->sched; sched != nullptr) {
+    poll_shutdown(desc);
+    epoll_event event{};
+    ::epoll_ctl(sched->epoll_fd, EPOLL_CTL_DEL, desc->fd, &event);
+    sched->open_descs.fetch_sub(1, std::memory_order_seq_cst);
+  }
   give_desc(desc);
 }
 

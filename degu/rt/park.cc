@@ -201,6 +201,7 @@ uint16_t park(WaitReason reason, const void* object, TimePoint deadline) noexcep
   if ((word & kWaitDone) != 0) return tag_of(word);
   g.reason.store(reason, std::memory_order_relaxed);
   g.wait_object.store(object, std::memory_order_relaxed);
+  g.wait_since_ns.store(coarse_clock_ns(), std::memory_order_relaxed);
   if (g.is_thread) return park_thread(g, deadline);
 
   M* m = this_m();

@@ -4,6 +4,7 @@
 #include <degu/base/assert.h>
 #include <degu/rt/internal/sched.h>
 #include <degu/rt/timer.h>
+#include <time.h>
 
 #include <algorithm>
 
@@ -65,6 +66,12 @@ int64_t to_ns(TimePoint when) noexcept {
 }  // namespace
 
 int64_t clock_ns() noexcept { return to_ns(now()); }
+
+int64_t coarse_clock_ns() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+}
 
 bool timer_start(Timer& timer, TimePoint when, std::chrono::nanoseconds period, Timer::Fire fire, void* arg,
                  uint32_t seq) noexcept {

@@ -433,7 +433,7 @@ TEST_F(DatabaseTest, AFullDiskFailsOneWriteAndIsForgotten) {
         code_of([&] {
           db.write([](Transaction& tx) { tx.exec("INSERT INTO t(v) VALUES(?)", std::string(200000, 'x')); });
         }),
-        Code::kResourceExhausted);
+        Code::kUnavailable);
     db.write([](Transaction& tx) { tx.exec("INSERT INTO t(v) VALUES('after')"); });
     EXPECT_EQ(count(db), 2);
   });
@@ -441,7 +441,7 @@ TEST_F(DatabaseTest, AFullDiskFailsOneWriteAndIsForgotten) {
 
 TEST(SqliteErrorTest, Codes) {
   EXPECT_EQ(code_of_sqlite(SQLITE_IOERR_FSYNC), Code::kUnavailable);
-  EXPECT_EQ(code_of_sqlite(SQLITE_FULL), Code::kResourceExhausted);
+  EXPECT_EQ(code_of_sqlite(SQLITE_FULL), Code::kUnavailable);
   EXPECT_EQ(code_of_sqlite(SQLITE_CORRUPT_INDEX), Code::kDataLoss);
   EXPECT_EQ(code_of_sqlite(SQLITE_BUSY_SNAPSHOT), Code::kUnavailable);
   EXPECT_EQ(code_of_sqlite(SQLITE_MISUSE), Code::kInternal);

@@ -25,11 +25,11 @@ Code code_of_sqlite(int extended_code) noexcept {
   switch (extended_code & 0xff) {
     case SQLITE_CONSTRAINT:
       return Code::kFailedPrecondition;
-    case SQLITE_FULL:
     case SQLITE_NOMEM:
       return Code::kResourceExhausted;
     case SQLITE_TOOBIG:
       return Code::kInvalidArgument;
+    case SQLITE_FULL:  // not the caller's quota: the service cannot store
     case SQLITE_IOERR:
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -54,7 +54,7 @@ namespace {
 std::string explain(int extended_code, std::string_view message) {
   switch (extended_code & 0xff) {
     case SQLITE_FULL:
-      return "database or disk is full; nothing of this transaction was kept";
+      return "the store is full; nothing of this change was kept";
     case SQLITE_IOERR:
       return fmt::format("disk I/O error ({}, code {})", message, extended_code);
     case SQLITE_BUSY:

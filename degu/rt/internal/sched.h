@@ -237,6 +237,7 @@ void leave_context(G& g) noexcept;  // at the goroutine's end
 int64_t run_timers(P& p, int64_t now_ns) noexcept;  // fires what is due; returns the next time or kNoTimer
 int64_t earliest_timer(Scheduler& sched) noexcept;
 int64_t clock_ns() noexcept;
+int64_t coarse_clock_ns() noexcept;  // the same clock as of the last kernel tick, a quarter of the price
 void drop_timers(P& p) noexcept;
 
 // --- netpoll.cc
