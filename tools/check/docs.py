@@ -17,8 +17,6 @@ HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.M)
 FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.M | re.S)
 SNIPPET = re.compile(r"(<!-- snippet: (\S+)(?: (\S+))? -->\n)(```\w*\n)(.*?)(^```$)", re.M | re.S)
 DEPENDENCIES = "docs/dependencies.md"
-# Pictures that only a built and running system can give; the page may name them before they exist.
-MADE_LATER = {"docs/images/shop.png"}
 
 
 def anchors(text):
@@ -43,8 +41,7 @@ def check_links(root, name, text):
         target = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
         where = f"{name}:{bare.count(chr(10), 0, match.start()) + 1}"
         if not os.path.exists(os.path.join(root, target)):
-            if target not in MADE_LATER:
-                yield f"{where}: link to {link}: no such file"
+            yield f"{where}: link to {link}: no such file"
         elif anchor and target.endswith(".md") and anchor not in anchors(repo.read(root, target) or ""):
             yield f"{where}: link to {link}: no such heading"
 
