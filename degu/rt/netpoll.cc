@@ -141,6 +141,8 @@ void netpoll(M& m, int64_t until_ns, GList& out) noexcept {
   constexpr int kBatch = 128;
   epoll_event events[kBatch];
   const int count = wait_events(m.sched->epoll_fd, events, kBatch, until_ns);
+  // Pairs with poll_open(): the records that the events name are there to be seen, which only the kernel knows otherwise.
+  static_cast<void>(m.sched->open_descs.load(std::memory_order_acquire));
   m.batch = &out;
   for (int i = 0; i < count; ++i) {
     auto* desc = static_cast<PollDesc*>(events[i].data.ptr);
@@ -186,7 +188,7 @@ PollDesc* poll_open(int fd, int* error) noexcept {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.ptr = desc;
-  sched->open_descs.fetch_add(1, std::memory_order_seq_cst);
+  sched->open_descs.fetch_add(1, std::memory_order_seq_cst);  // publishes the record: see netpoll()
   if (::epoll_ctl(sched->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
     *error = errno;
     sched->open_descs.fetch_sub(1, std::memory_order_seq_cst);
