@@ -17,7 +17,6 @@
 namespace degu::rt {
 namespace {
 
-constexpr int kMadvGuardInstall = 102;  // <asm-generic/mman-common.h> since 6.13; not in glibc's headers yet
 constexpr std::size_t kGuardBytes = 16 * 1024;
 constexpr std::size_t kSlabBytes = 64 * 1024 * 1024;
 constexpr std::size_t kMaxSlabs = 1 << 14;  // 1 TiB of address space
@@ -66,6 +65,8 @@ void add_slab(uint8_t size_class, Depot& depot) noexcept {
 
 void install_guard(char* slot) noexcept {
 #ifndef DEGU_ASAN  // LeakSanitizer reads whole mappings and would fault on a marker it cannot see
+  constexpr int kMadvGuardInstall =
+      102;  // <asm-generic/mman-common.h> since 6.13; not in glibc's headers yet
   static std::atomic<bool> has_markers{true};
   if (has_markers.load(std::memory_order_relaxed)) {
     if (::madvise(slot, kGuardBytes, kMadvGuardInstall) == 0) return;
