@@ -110,20 +110,28 @@ void Writer::append_uint(uint64_t number) {
   out_.append(digits, static_cast<std::size_t>(result.ptr - digits));
 }
 
+namespace {
+
+template <class T>
+void append_number(std::string& out, T number) {
+  char digits[32];
+  const auto result = std::to_chars(digits, digits + sizeof digits, number);
+  out.append(digits, static_cast<std::size_t>(result.ptr - digits));
+  if (number == 0 && std::signbit(number)) out += ".0";  // "-0" would read back as the integer 0
+}
+
+}  // namespace
+
 void Writer::value(double number) {
   if (!std::isfinite(number)) return value(nullptr);
   separate();
-  char digits[32];
-  const auto result = std::to_chars(digits, digits + sizeof digits, number);
-  out_.append(digits, static_cast<std::size_t>(result.ptr - digits));
+  append_number(out_, number);
 }
 
 void Writer::value(float number) {
   if (!std::isfinite(number)) return value(nullptr);
   separate();
-  char digits[32];
-  const auto result = std::to_chars(digits, digits + sizeof digits, number);
-  out_.append(digits, static_cast<std::size_t>(result.ptr - digits));
+  append_number(out_, number);
 }
 
 void Writer::quoted(int64_t number) {
