@@ -105,6 +105,8 @@ class Lifecycle(harness.TestCase):
 
     def test_out_of_descriptors(self):
         """No descriptor left for new clients: no spinning, no exit, and service again once some have left."""
+        if harness.SLOW > 1:
+            self.skipTest("UBSan itself opens descriptors to look at an object's type, and ends the shop when it cannot")
         shop = self.shop()
         resource.prlimit(shop.process.pid, resource.RLIMIT_NOFILE, (64, 64))
         crowd = [socket.create_connection((HOST, shop.port), timeout=5) for _ in range(150)]
