@@ -88,6 +88,7 @@ TEST(JsonWriter, FormatsNumbers) {
   EXPECT_EQ(written(0, -1, std::numeric_limits<int64_t>::min(), std::numeric_limits<uint64_t>::max()),
             "[0,-1,-9223372036854775808,18446744073709551615]");
   EXPECT_EQ(written(0.1, 1e300, -0.0, 3.0, 0.1F), "[0.1,1e+300,-0.0,3,0.1]");
+  EXPECT_EQ(written(44444444444444444444.0, 4503599627370496.0), "[4.444444444444444e+19,4503599627370496]");
   EXPECT_EQ(written(std::nan(""), std::numeric_limits<double>::infinity()), "[null,null]");
   EXPECT_EQ(written(true, false, 'a' == 'b', static_cast<uint8_t>(200)), "[true,false,false,200]");
   std::string out;

@@ -114,8 +114,13 @@ namespace {
 
 template <class T>
 void append_number(std::string& out, T number) {
+  // From 2^53 on an exponent says that this is no exact integer; without it, one past 64 bits could not be read back.
+  constexpr T kExactIntegers = T{9007199254740992};
   char digits[32];
-  const auto result = std::to_chars(digits, digits + sizeof digits, number);
+  const auto result =
+      std::abs(number) < kExactIntegers
+          ? std::to_chars(digits, digits + sizeof digits, number)
+          : std::to_chars(digits, digits + sizeof digits, number, std::chars_format::scientific);
   out.append(digits, static_cast<std::size_t>(result.ptr - digits));
   if (number == 0 && std::signbit(number)) out += ".0";  // "-0" would read back as the integer 0
 }
