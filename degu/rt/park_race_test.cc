@@ -183,6 +183,25 @@ TEST(IdleRace, ChainsOfWakesCrossThreads) {
   });
 }
 
+// The one that makes the work keeps its P: only the wake-up protocol brings another thread to it. Without the deadlock check,
+// whose second look would hide a lost wake-up.
+TEST(IdleRace, WorkBesideABusyGoroutineIsTaken) {
+  run({.procs = 2, .deadlock_report = false}, [] {
+    for (uint64_t seed = 1; seed <= kSeeds && !::testing::Test::HasFailure(); ++seed) {
+      seed_race_points(seed);
+      std::atomic<bool> taken{false};
+      go([&taken] { taken.store(true, std::memory_order_release); });
+      const TimePoint limit = now() + 20s;
+      while (!taken.load(std::memory_order_acquire)) {
+        if (now() > limit) {
+          ADD_FAILURE() << "nobody came for the work of seed " << seed;
+          while (!taken.load(std::memory_order_acquire)) yield();
+        }
+      }
+    }
+  });
+}
+
 // Timers earlier than the one the poller sleeps for.
 TEST(IdleRace, EarlierTimersShortenTheSleep) {
   run({.procs = 2}, [] {
