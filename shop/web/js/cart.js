@@ -9,6 +9,7 @@ export const kMaxQuantity = 99;
 const kEmpty = { items: [], total: { currency: "EUR", minor: "0" } };
 const listeners = new Set();
 let current = kEmpty;
+let merging = Promise.resolve();
 
 function readGuest() {
   try {
@@ -52,7 +53,9 @@ export const cart = {
   onChange(listener) {
     listeners.add(listener);
   },
+  /** What the cart holds once a log-in has moved the guest's items into it. */
   async load() {
+    await merging.catch(() => {});
     return publish(session.token ? await api.cart() : writeGuest(readGuest()));
   },
   async add(product, quantity) {
@@ -77,21 +80,26 @@ export const cart = {
     return publish(writeGuest(readGuest().filter((item) => item.sku !== sku)));
   },
   /** After a log-in: the guest's items are added to what the user's cart already holds. */
-  async mergeGuest() {
-    const guest = readGuest();
-    let value = await api.cart();
-    for (const item of guest) {
-      const have = value.items.find((other) => other.sku === item.sku)?.quantity ?? 0;
-      try {
-        value = await api.setCartItem(item.sku, clamp(have + item.quantity));
-      } catch (problem) {
-        if (problem.status !== 404) throw problem;  // no longer sold: dropped
-      }
-    }
-    writeGuest([]);
-    return publish(value);
+  mergeGuest() {
+    merging = moveGuest();
+    return merging;
   },
   forget() {
     publish(kEmpty);
   },
 };
+
+async function moveGuest() {
+  const guest = readGuest();
+  let value = await api.cart();
+  for (const item of guest) {
+    const have = value.items.find((other) => other.sku === item.sku)?.quantity ?? 0;
+    try {
+      value = await api.setCartItem(item.sku, clamp(have + item.quantity));
+    } catch (problem) {
+      if (problem.status !== 404) throw problem;  // no longer sold: dropped
+    }
+  }
+  writeGuest([]);
+  return publish(value);
+}

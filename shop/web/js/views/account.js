@@ -16,7 +16,8 @@ function withNext(path, query) {
   return `${path}?next=${encodeURIComponent(nextOf(query))}`;
 }
 
-async function enter(credentials, query, go) {
+/** Logs in and goes on, unless the visitor has gone elsewhere meanwhile. */
+async function enter(credentials, { query, go, signal }) {
   const started = await api.logIn(credentials);
   session.start(started);
   try {
@@ -25,10 +26,10 @@ async function enter(credentials, query, go) {
     toast(`Your cart could not be carried over: ${problem.message}`, "error");
   }
   toast(`Welcome, ${started.user.name}.`);
-  await go(nextOf(query), { replaceEntry: true });
+  if (!signal.aborted) await go(nextOf(query), { replaceEntry: true });
 }
 
-export async function logIn({ query, go }) {
+export async function logIn({ query, go, signal }) {
   const email = field({ name: "email", label: "E-mail", type: "email", autocomplete: "username", required: true });
   const password = field({ name: "password", label: "Password", type: "password", autocomplete: "current-password",
       required: true });
@@ -47,12 +48,12 @@ export async function logIn({ query, go }) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const credentials = { email: form.elements.email.value.trim(), password: form.elements.password.value };
-    submitting(form, () => enter(credentials, query, go));
+    submitting(form, () => enter(credentials, { query, go, signal }));
   });
   return [form];
 }
 
-export async function register({ query, go }) {
+export async function register({ query, go, signal }) {
   const form = h("form", { class: "panel form form-narrow", novalidate: true, data: { test: "register-form" } },
     h("h1", { text: "Create an account" }), summary(),
     field({ name: "name", label: "Name", autocomplete: "name", required: true, maxlength: 80 }),
@@ -69,7 +70,7 @@ export async function register({ query, go }) {
       const { name, email, password } = form.elements;
       const credentials = { email: email.value.trim(), password: password.value };
       await api.register({ name: name.value.trim(), ...credentials });
-      await enter(credentials, query, go);
+      await enter(credentials, { query, go, signal });
     });
   });
   return [form];
