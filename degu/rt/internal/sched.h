@@ -148,8 +148,7 @@ struct M {
   EhGlobals* eh = nullptr;  // this thread's
   AfterSwitch after = AfterSwitch::kNone;
   bool spinning = false;
-  GList* batch = nullptr;   // not null: ready() collects here (netpoll)
-  P* blocking_p = nullptr;  // the P it had before blocking()
+  GList* batch = nullptr;  // not null: ready() collects here (netpoll)
   SanitizerFiber fiber;
   uint32_t id = 0;
 
