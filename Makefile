@@ -3,26 +3,33 @@ PORT ?= 8080
 DATA_DIR ?= var
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+STRESS_SECONDS ?= 600
+STRESS_SEED ?=
+STRESS_PRESET ?= release
 
 RELEASE := build/release
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
-LAYERS_UNDER_TSAN := base rt sync context net http
+LAYERS_UNDER_TSAN := base rt sync context net sim http
 TESTS_UNDER_TSAN := ^degu_($(subst $() ,|,$(LAYERS_UNDER_TSAN)))_[a-z_]*test$$
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e bench bench-runtime bench-http check format asan tsan fuzz clean
+.PHONY: help run test test-sim e2e bench bench-runtime bench-http bench-instructions bench-flight check format asan tsan stress fuzz clean
 
 help:
 	@echo "Degu: Go's way of building services, for C++20"
 	@echo
 	@echo "  make run            install what is missing, build, start the shop on http://127.0.0.1:$(PORT)"
 	@echo "  make test           the same set-up, then build and run every test"
+	@echo "  make test-sim       the simulations, 1,000 seeds each; DEGU_SIM_SEED=n repeats one, DEGU_SIM_SEEDS=n tries more"
 	@echo "  make e2e            only the tests that drive the started shop over HTTP"
-	@echo "  make bench          runtime and HTTP beside Go in one run (bench-runtime, bench-http)"
+	@echo "  make bench          runtime and HTTP beside Go in one run (bench-runtime, bench-http; ARGS=\"--only chans\")"
+	@echo "  make bench-instructions  instructions per operation of the runtime, by valgrind (ARGS=--profile: where they go)"
+	@echo "  make bench-flight  what the flight recorder costs, in instructions per operation; fails at 2 %"
 	@echo "  make check          format, layering, size and style limits, headers, docs"
 	@echo "  make format         let clang-format rewrite what 'make check' would refuse"
 	@echo "  make asan           every test under AddressSanitizer and UBSan"
 	@echo "  make tsan           $(LAYERS_UNDER_TSAN) under ThreadSanitizer"
+	@echo "  make stress         random traffic on the runtime for STRESS_SECONDS=$(STRESS_SECONDS), with checks (STRESS_SEED=, STRESS_PRESET=)"
 	@echo "  make fuzz           each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "  make clean          remove build/ (var/, the shop's databases, stays)"
 	@echo
@@ -54,6 +61,12 @@ test:
 	ninja -C $(RELEASE) -j $(JOBS)
 	$(CTEST) --test-dir $(RELEASE)
 
+test-sim:
+	@tools/setup/install.sh build test
+	$(call configure,release,DEGU_TESTS=ON)
+	ninja -C $(RELEASE) -j $(JOBS) degu_sim_test
+	DEGU_SIM_SEEDS=$${DEGU_SIM_SEEDS:-1000} $(RELEASE)/degu_sim_test --gtest_brief=1
+
 e2e:
 	@tools/setup/install.sh build test
 	$(call configure,release,DEGU_TESTS=ON)
@@ -66,7 +79,21 @@ bench-runtime bench-http: bench-%:
 	@tools/setup/install.sh build bench
 	$(call configure,release,DEGU_BENCH=ON)
 	ninja -C $(RELEASE) -j $(JOBS) degu_bench shop
-	@python3 bench/$*_table.py --build $(RELEASE)
+	@python3 bench/$*_table.py --build $(RELEASE) $(ARGS)
+
+bench-instructions:
+	@tools/setup/install.sh build bench instructions
+	$(call configure,release,DEGU_BENCH=ON)
+	ninja -C $(RELEASE) -j $(JOBS) bench_instructions
+	@python3 bench/instructions.py --build $(RELEASE) $(ARGS)
+
+bench-flight:
+	@tools/setup/install.sh build bench instructions
+	$(call configure,release,DEGU_BENCH=ON)
+	cmake --preset release -B build/noflight -DDEGU_BENCH=ON -DDEGU_FLIGHT=OFF > /dev/null
+	ninja -C $(RELEASE) -j $(JOBS) bench_instructions
+	ninja -C build/noflight -j $(JOBS) bench_instructions
+	@python3 bench/instructions.py --build $(RELEASE) --against build/noflight --bar 2 $(ARGS)
 
 check:
 	@tools/setup/install.sh build test check
@@ -87,6 +114,12 @@ tsan:
 	$(call configure,tsan,DEGU_TESTS=ON)
 	@ninja -C build/tsan -j $(JOBS) $$(ninja -C build/tsan -t targets all | sed 's/:.*//' | grep -E '$(TESTS_UNDER_TSAN)')
 	$(CTEST) --test-dir build/tsan -R '$(TESTS_UNDER_TSAN)'
+
+stress:
+	@tools/setup/install.sh build test
+	$(call configure,$(STRESS_PRESET),DEGU_TESTS=ON)
+	@ninja -C build/$(STRESS_PRESET) -j $(JOBS) stress
+	@build/$(STRESS_PRESET)/tests/stress/stress $(STRESS_SECONDS) $(STRESS_SEED)
 
 fuzz:
 	@tools/setup/install.sh build check

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Puts the tables of the last `make bench` into README.md and README.zh.md, between <!-- bench:NAME --> and
-<!-- /bench:NAME -->. usage: readme.py [--build build/release]
+<!-- /bench:NAME -->: of the runtime's, the rows that have a target. usage: readme.py [--build build/release]
 """
 import argparse
 import os
@@ -20,6 +20,17 @@ def insert(page, name, table):
     return marked.sub(lambda m: m[1] + table + m[2], page) if marked.search(page) else None
 
 
+def with_targets(table):
+    """The rows of a table that have a target; all of a table without that column."""
+    lines = table.splitlines(keepends=True)
+    names = [cell.strip() for cell in lines[0].split("|")]
+    if "target" not in names:
+        return table
+    at = names.index("target")
+    kept = [line for line in lines[2:] if not line.startswith("|") or line.split("|")[at].strip()]
+    return "".join(lines[:2] + kept)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build/release")
@@ -33,7 +44,7 @@ def main():
                 print(f"readme: no {name} table; run make bench-{name}", file=sys.stderr)
                 continue
             with open(tables.path(args.build, name)) as f:
-                changed = insert(text, name, f.read())
+                changed = insert(text, name, with_targets(f.read()))
             if changed is None:
                 sys.exit(f"readme: {page} has no <!-- bench:{name} --> markers")
             text = changed

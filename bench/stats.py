@@ -17,31 +17,58 @@ TRIES = 6
 LINE = re.compile(r"^(\S+) (-?[0-9.]+) (\S+)$")
 
 
-def run_quietly(command, quiet, timeout_s):
-    """Output of one run that nobody disturbed; the last one, with a note, when all were disturbed."""
+class Notes:
+    """What went wrong in a measurement."""
+
+    def __init__(self):
+        self.failed = []     # commands that ended badly or not at all; not run again
+        self.disturbed = 0   # runs kept although other processes were busy, since every try was disturbed
+
+    def text(self):
+        return f" {self.disturbed} runs were disturbed by other processes in every try and kept." if self.disturbed else ""
+
+
+def run_quietly(command, quiet, timeout_s, notes, memory=0):
+    """Output of one run that nobody disturbed; the last one, with a note, when all were disturbed. "" when it fails."""
     for attempt in range(TRIES):
         machine.wait_quiet(quiet)
+        machine.fetch_memory(memory)
         busy, own, started = machine.machine_seconds()[0], machine.children_seconds(), time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+            failure = f"exit code {done.returncode}\n{done.stderr[-2000:]}" if done.returncode != 0 else None
+        except subprocess.TimeoutExpired:
+            failure = f"not done after {timeout_s} s"
+        if failure is not None:
+            print(f"{' '.join(command)}: {failure}", file=sys.stderr)
+            notes.failed.append(" ".join(command))
+            return ""
         spent = machine.machine_seconds()[0] - busy - (machine.children_seconds() - own)
         others = spent / (time.monotonic() - started)
         if others <= quiet:
             break
         last = attempt == TRIES - 1
+        notes.disturbed += last
         print(f"{'kept all the same' if last else 'thrown away'}: others used {others:.2f} cores during {' '.join(command)}",
               file=sys.stderr)
     return done.stdout
 
 
-def measure(commands, rounds, quiet=machine.QUIET_CORES, timeout_s=300):
-    """[{name: (unit, [value of each round])} for each command]; every command runs once a round."""
+def measure(commands, rounds, quiet=machine.QUIET_CORES, timeout_s=120, notes=None, memory=None):
+    """[{name: (unit, [value of each round])} for each command]; every command runs once a round, until it fails.
+
+    Every other round goes backwards, so that nobody always comes after the same one. memory: how many bytes each command
+    finds ready; see machine.fetch_memory().
+    """
+    notes = notes or Notes()
     results = [{} for _ in commands]
+    work = list(zip(commands, results, memory or [0] * len(commands)))
     for number in range(rounds):
-        for command, result in zip(commands, results):
+        for command, result, needed in work if number % 2 == 0 else reversed(work):
+            if " ".join(command) in notes.failed:
+                continue
             print(f"round {number + 1}/{rounds}: {' '.join(command)}", file=sys.stderr, flush=True)
-            for line in run_quietly(command, quiet, timeout_s).splitlines():
+            for line in run_quietly(command, quiet, timeout_s, notes, needed).splitlines():
                 match = LINE.match(line)
                 if match:
                     result.setdefault(match[1], (match[3], []))[1].append(float(match[2]))
@@ -64,10 +91,13 @@ def main():
             commands.append([])
         else:
             commands[-1].append(word)
-    for result in measure(commands, args.n, args.quiet):
+    notes = Notes()
+    for result in measure(commands, args.n, args.quiet, notes=notes):
         for name, (unit, values) in result.items():
             print(f"{name} {show(statistics.median(values))} {unit} "
                   f"(range {show(min(values))}..{show(max(values))}, n={len(values)})")
+    if notes.disturbed or notes.failed:
+        sys.exit(f"stats: failed: {notes.failed};{notes.text()}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,10 @@ else()
   add_compile_definitions($<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
 endif()
 
+if(NOT DEGU_FLIGHT)
+  add_compile_definitions(DEGU_NO_FLIGHT)
+endif()
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   # Paths relative to the build folder, so that clones of the same state share results.

@@ -128,8 +128,9 @@ void greet(const std::string& url) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  degu::App app(
-      {.name = "shop", .about = "The reference shop of Degu: six services, a gateway and a web shop."});
+  degu::App app({.name = "shop",
+                 .about = "The reference shop of Degu: six services, a gateway and a web shop.",
+                 .admin_port = 9090});
   provide_services(app);
   app.on_start([&] { mount_gateway(app); });
   app.on_ready(&greet);

@@ -12,7 +12,7 @@
 namespace {
 
 void ping_pong() {
-  constexpr int kRounds = 2'000'000;
+  const int rounds = bench::scaled(2'000'000);
   auto there = degu::make_chan<int>();
   auto back = degu::make_chan<int>();
   degu::go([there, back] {
@@ -20,11 +20,11 @@ void ping_pong() {
     back.close();
   });
   const bench::Stopwatch clock;
-  for (int i = 0; i < kRounds; ++i) {
+  for (int i = 0; i < rounds; ++i) {
     there.send(i);
     back.recv();
   }
-  bench::report("chan_pingpong", clock.nanoseconds() / kRounds, "ns/roundtrip");
+  bench::report("chan_pingpong", clock.per(rounds), "ns/roundtrip");
   there.close();
 }
 
@@ -64,59 +64,59 @@ void mpmc(const Mpmc& shape) {
   producers.wait();
   chan.close();
   consumers.wait();
-  bench::report(shape.name, clock.nanoseconds() / shape.operations, "ns/op");
+  bench::report(shape.name, clock.per(shape.operations), "ns/op");
 }
 
 // No switch, no contention.
 void same_goroutine() {
-  constexpr int kPairs = 20'000'000;
+  const int pairs = bench::scaled(20'000'000);
   auto chan = degu::make_chan<int>(128);
   const bench::Stopwatch clock;
-  for (int i = 0; i < kPairs; ++i) {
+  for (int i = 0; i < pairs; ++i) {
     chan.send(i);
     chan.recv();
   }
-  bench::report("chan_same_goroutine_send_recv", clock.nanoseconds() / kPairs, "ns/pair");
+  bench::report("chan_same_goroutine_send_recv", clock.per(pairs), "ns/pair");
 }
 
 void select_of_four(std::string_view name, std::size_t capacity) {
-  constexpr int kOperations = 4'000'000;
+  const int each = bench::scaled(4'000'000) / 4;
   std::array<degu::Chan<int>, 4> chans;
   for (auto& chan : chans) {
     chan = degu::make_chan<int>(capacity);
-    degu::go([chan] {
-      for (int i = 0; i < kOperations / 4; ++i) chan.send(i);
+    degu::go([chan, each] {
+      for (int i = 0; i < each; ++i) chan.send(i);
     });
   }
   int64_t sum = 0;
   const auto add = [&sum](int value) { sum += value; };
   const bench::Stopwatch clock;
-  for (int i = 0; i < kOperations; ++i) {
+  for (int i = 0; i < 4 * each; ++i) {
     degu::select(degu::recv(chans[0], add), degu::recv(chans[1], add), degu::recv(chans[2], add),
                  degu::recv(chans[3], add));
   }
-  bench::report(name, clock.nanoseconds() / kOperations, "ns/op");
+  bench::report(name, clock.per(4 * each), "ns/op");
 }
 
 void select_with_otherwise() {
-  constexpr int kOperations = 50'000'000;
+  const int operations = bench::scaled(50'000'000);
   auto chan = degu::make_chan<int>();
   int64_t idle = 0;
   const bench::Stopwatch clock;
-  for (int i = 0; i < kOperations; ++i) {
+  for (int i = 0; i < operations; ++i) {
     degu::select(degu::recv(chan), degu::otherwise([&idle] { ++idle; }));
   }
-  bench::report("select_default_empty", clock.nanoseconds() / kOperations, "ns/op");
+  bench::report("select_default_empty", clock.per(operations), "ns/op");
 }
 
 }  // namespace
 
 int main() {
-  return degu::run([] {
+  return degu::run({.stuck_report = {}}, [] {
     ping_pong();
-    mpmc({"chan_spsc_128", 1, 1, 128, 10'000'000});
-    mpmc({"chan_mpmc4x4_128", 4, 4, 128, 10'000'000});
-    mpmc({"chan_mpmc4x4_unbuf", 4, 4, 0, 2'000'000});
+    mpmc({"chan_spsc_128", 1, 1, 128, bench::scaled(10'000'000)});
+    mpmc({"chan_mpmc4x4_128", 4, 4, 128, bench::scaled(10'000'000)});
+    mpmc({"chan_mpmc4x4_unbuf", 4, 4, 0, bench::scaled(2'000'000)});
     same_goroutine();
     select_of_four("select4_unbuf", 0);
     select_of_four("select4_128", 128);

@@ -13,14 +13,14 @@ namespace {
 volatile int counter = 0;
 
 void uncontended() {
-  constexpr int kOperations = 20'000'000;
+  const int operations = bench::scaled(20'000'000);
   degu::Mutex mutex;
   const bench::Stopwatch clock;
-  for (int i = 0; i < kOperations; ++i) {
+  for (int i = 0; i < operations; ++i) {
     const std::lock_guard lock(mutex);
     counter = counter + 1;
   }
-  bench::report("mutex_uncontended", clock.nanoseconds() / kOperations, "ns/op");
+  bench::report("mutex_uncontended", clock.per(operations), "ns/op");
 }
 
 // `work` increments a critical section.
@@ -40,15 +40,15 @@ void contended(std::string_view name, int operations, int work) {
     });
   }
   wg.wait();
-  bench::report(name, clock.nanoseconds() / operations, "ns/op");
+  bench::report(name, clock.per(operations), "ns/op");
 }
 
 }  // namespace
 
 int main() {
-  return degu::run([] {
+  return degu::run({.stuck_report = {}}, [] {
     uncontended();
-    contended("mutex_8g", 16'000'000, 1);
-    contended("mutex_8g_cs100", 4'000'000, 100);
+    contended("mutex_8g", bench::scaled(16'000'000), 1);
+    contended("mutex_8g_cs100", bench::scaled(4'000'000), 100);
   });
 }

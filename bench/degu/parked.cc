@@ -1,5 +1,7 @@
 // Memory and time of a million parked goroutines. Twin of bench/go/parked.go. One mode a process, so that
-// each figure starts from a fresh heap. usage: parked shared|own|sleep [GOROUTINES]
+// each figure starts from a fresh heap. usage: parked shared|own|sleep|shared_small|own_small [GOROUTINES]
+//
+// The small modes give each goroutine the smallest class of stack.
 #include <degu/degu.h>
 
 #include <algorithm>
@@ -21,6 +23,7 @@ using std::chrono::steady_clock;
 struct Crowd {
   std::size_t size;
   std::string mode;
+  degu::GoOptions options = {};
   degu::WaitGroup done = {};
   std::atomic<std::size_t> up = 0;
 };
@@ -48,7 +51,7 @@ void gather(Crowd& crowd, Start start) {
 void shared(Crowd& crowd) {
   auto gate = degu::make_chan<char>();
   gather(crowd, [&](std::size_t) {
-    degu::go([&crowd, gate] {
+    degu::go(crowd.options, [&crowd, gate] {
       crowd.up.fetch_add(1);
       gate.recv();
       crowd.done.done();
@@ -65,7 +68,7 @@ void own(Crowd& crowd) {
   std::vector<degu::Chan<int>> gates(crowd.size);
   gather(crowd, [&](std::size_t i) {
     gates[i] = degu::make_chan<int>();
-    degu::go([&crowd, gate = gates[i]] {
+    degu::go(crowd.options, [&crowd, gate = gates[i]] {
       crowd.up.fetch_add(1);
       gate.recv();
       crowd.done.done();
@@ -82,7 +85,7 @@ void sleeping(Crowd& crowd) {
   std::vector<double> late_ms(crowd.size);
   const auto end = steady_clock::now() + 10s;
   gather(crowd, [&](std::size_t i) {
-    degu::go([&crowd, &late = late_ms[i], end] {
+    degu::go(crowd.options, [&crowd, &late = late_ms[i], end] {
       crowd.up.fetch_add(1);
       degu::sleep(end - steady_clock::now());
       late = std::chrono::duration<double, std::milli>(steady_clock::now() - end).count();
@@ -100,9 +103,10 @@ void sleeping(Crowd& crowd) {
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "shared";
   const std::size_t size = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 1'000'000;
-  return degu::run([&] {
-    Crowd crowd{size, mode};
-    if (mode == "own") return own(crowd);
+  return degu::run({.stuck_report = {}}, [&] {
+    Crowd crowd{.size = size, .mode = mode};
+    if (mode.ends_with("_small")) crowd.options.stack_bytes = 1;
+    if (mode.starts_with("own")) return own(crowd);
     if (mode == "sleep") return sleeping(crowd);
     return shared(crowd);
   });

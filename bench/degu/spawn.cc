@@ -6,7 +6,7 @@
 
 namespace {
 
-constexpr int kGoroutines = 5'000'000;
+const int kGoroutines = bench::scaled(5'000'000);
 
 void all_then_wait() {
   degu::WaitGroup wg;
@@ -14,7 +14,7 @@ void all_then_wait() {
   wg.add(kGoroutines);
   for (int i = 0; i < kGoroutines; ++i) degu::go([&wg] { wg.done(); });
   wg.wait();
-  bench::report("spawn_all_then_wait", clock.nanoseconds() / kGoroutines, "ns/goroutine");
+  bench::report("spawn_all_then_wait", clock.per(kGoroutines), "ns/goroutine");
 }
 
 void closures_then_wait() {
@@ -28,19 +28,19 @@ void closures_then_wait() {
     });
   }
   wg.wait();
-  bench::report("spawn_closure_then_wait", clock.nanoseconds() / kGoroutines, "ns/goroutine");
+  bench::report("spawn_closure_then_wait", clock.per(kGoroutines), "ns/goroutine");
 }
 
 void join_each() {
-  constexpr int kRounds = 1'000'000;
+  const int rounds = bench::scaled(1'000'000);
   degu::WaitGroup wg;
   const bench::Stopwatch clock;
-  for (int i = 0; i < kRounds; ++i) {
+  for (int i = 0; i < rounds; ++i) {
     wg.add(1);
     degu::go([&wg] { wg.done(); });
     wg.wait();
   }
-  bench::report("spawn_join_each", clock.nanoseconds() / kRounds, "ns/goroutine");
+  bench::report("spawn_join_each", clock.per(rounds), "ns/goroutine");
 }
 
 void batches_of_100() {
@@ -51,7 +51,7 @@ void batches_of_100() {
     for (int j = 0; j < 100; ++j) degu::go([&wg] { wg.done(); });
     wg.wait();
   }
-  bench::report("spawn_batch100", clock.nanoseconds() / kGoroutines, "ns/goroutine");
+  bench::report("spawn_batch100", clock.per(kGoroutines), "ns/goroutine");
 }
 
 void two_spawners() {
@@ -68,30 +68,32 @@ void two_spawners() {
     });
   }
   outer.wait();
-  bench::report("spawn_2_spawners", clock.nanoseconds() / kGoroutines, "ns/goroutine");
+  bench::report("spawn_2_spawners", clock.per(kGoroutines), "ns/goroutine");
 }
 
-// Two goroutines a processor.
+// Two goroutines a P.
 void yields() {
-  constexpr int kYields = 5'000'000;
-  const int goroutines = 2 * degu::available_cpus();
+  const int yields = bench::scaled(5'000'000);
+  const char* procs = std::getenv("DEGU_MAXPROCS");
+  const int goroutines = 2 * (procs == nullptr ? degu::available_cpus() : std::atoi(procs));
+  const int each = yields / goroutines;
   degu::WaitGroup wg;
   const bench::Stopwatch clock;
   for (int g = 0; g < goroutines; ++g) {
     wg.add(1);
-    degu::go([&wg, goroutines] {
-      for (int i = 0; i < kYields / goroutines; ++i) degu::yield();
+    degu::go([&wg, each] {
+      for (int i = 0; i < each; ++i) degu::yield();
       wg.done();
     });
   }
   wg.wait();
-  bench::report("yield_wall", clock.nanoseconds() / kYields, "ns/yield");
+  bench::report("yield_wall", clock.per(yields), "ns/yield");
 }
 
 }  // namespace
 
 int main() {
-  return degu::run([] {
+  return degu::run({.stuck_report = {}}, [] {
     all_then_wait();
     closures_then_wait();
     join_each();

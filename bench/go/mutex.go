@@ -1,49 +1,53 @@
 //go:build ignore
 
-// (f) sync.Mutex: contended by 8 goroutines, and uncontended.
+// sync.Mutex, uncontended and contended by 8 goroutines. Twin of bench/degu/mutex.cc.
 package main
 
 import (
-	"fmt"
 	"sync"
 	"time"
 )
 
-func main() {
+var counter int
+
+func uncontended() {
 	var mu sync.Mutex
-	const n = 20_000_000
-	x := 0
+	n := scaled(20_000_000)
 	t := time.Now()
 	for i := 0; i < n; i++ {
 		mu.Lock()
-		x++
+		counter++
 		mu.Unlock()
 	}
-	fmt.Printf("mutex_uncontended %.2f ns/op\n", float64(time.Since(t).Nanoseconds())/n)
+	report("mutex_uncontended", perOp(t, n), "ns/op")
+}
 
-	run := func(name string, g, n, work int) {
-		var wg sync.WaitGroup
-		cnt := 0
-		per := make([]time.Duration, g)
-		t := time.Now()
-		for i := 0; i < g; i++ {
-			i := i
-			wg.Add(1)
-			go func() {
-				for j := 0; j < n/g; j++ {
-					mu.Lock()
-					for k := 0; k < work; k++ {
-						cnt++
-					}
-					mu.Unlock()
+// work increments a critical section.
+func contended(name string, n, work int) {
+	const goroutines = 8
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	each := n / goroutines
+	t := time.Now()
+	for g := 0; g < goroutines; g++ {
+		wg.Add(1)
+		go func() {
+			for i := 0; i < each; i++ {
+				mu.Lock()
+				for k := 0; k < work; k++ {
+					counter++
 				}
-				per[i] = time.Since(t)
-				wg.Done()
-			}()
-		}
-		wg.Wait()
-		fmt.Printf("%s %.1f ns/op\n", name, float64(time.Since(t).Nanoseconds())/float64(n))
+				mu.Unlock()
+			}
+			wg.Done()
+		}()
 	}
-	run("mutex_8g", 8, 16_000_000, 1)
-	run("mutex_8g_cs100", 8, 4_000_000, 100) // a critical section of 100 increments
+	wg.Wait()
+	report(name, perOp(t, n), "ns/op")
+}
+
+func main() {
+	uncontended()
+	contended("mutex_8g", scaled(16_000_000), 1)
+	contended("mutex_8g_cs100", scaled(4_000_000), 100)
 }

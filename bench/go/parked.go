@@ -1,11 +1,10 @@
 //go:build ignore
 
-// (b) memory and time of 1M parked goroutines. One mode a process, so that
-// each RSS figure starts from a fresh heap: shared | own | sleep.
+// Memory and time of a million parked goroutines. Twin of bench/degu/parked.cc. One mode a process, so that each figure
+// starts from a fresh heap. usage: parked shared|own|sleep|shared_small|own_small [GOROUTINES]
 package main
 
 import (
-	"fmt"
 	"os"
 	"sort"
 	"strconv"
@@ -15,89 +14,96 @@ import (
 	"time"
 )
 
-func rss() int64 {
-	b, _ := os.ReadFile("/proc/self/statm")
-	v, _ := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
-	return v * int64(os.Getpagesize())
+type crowd struct {
+	size int
+	name string
+	done sync.WaitGroup
+	up   atomic.Int64
 }
 
-var n = 1_000_000 // or the second argument
+// gather starts everybody with start(i) and reports memory and start-up time once all are parked.
+func (c *crowd) gather(start func(i int)) {
+	before := rss()
+	t := time.Now()
+	c.done.Add(c.size)
+	for i := 0; i < c.size; i++ {
+		start(i)
+	}
+	for c.up.Load() < int64(c.size) {
+		time.Sleep(time.Millisecond)
+	}
+	spawn := perOp(t, c.size)
+	time.Sleep(200 * time.Millisecond)
+	report(c.name+"_rss", (rss()-before)/float64(c.size), "bytes/goroutine")
+	report(c.name+"_spawn", spawn, "ns/goroutine")
+}
+
+// All wait on one channel; closing it wakes all.
+func (c *crowd) shared() {
+	gate := make(chan struct{})
+	c.gather(func(int) {
+		go func() {
+			c.up.Add(1)
+			<-gate
+			c.done.Done()
+		}()
+	})
+	t := time.Now()
+	close(gate)
+	c.done.Wait()
+	report(c.name+"_wake_all", ms(t), "ms")
+}
+
+// Each waits on a channel of its own; one send wakes each.
+func (c *crowd) own() {
+	gates := make([]chan int, c.size)
+	c.gather(func(i int) {
+		gate := make(chan int)
+		gates[i] = gate
+		go func() {
+			c.up.Add(1)
+			<-gate
+			c.done.Done()
+		}()
+	})
+	t := time.Now()
+	for _, gate := range gates {
+		gate <- 1
+	}
+	c.done.Wait()
+	report(c.name+"_wake_all", ms(t), "ms")
+}
+
+// Each sleeps until ten seconds after the start.
+func (c *crowd) sleep() {
+	late := make([]float64, c.size)
+	end := time.Now().Add(10 * time.Second)
+	c.gather(func(i int) {
+		go func() {
+			c.up.Add(1)
+			time.Sleep(time.Until(end))
+			late[i] = float64(time.Since(end).Microseconds()) / 1e3
+			c.done.Done()
+		}()
+	})
+	c.done.Wait()
+	sort.Float64s(late)
+	report(c.name+"_late_p50", late[c.size/2], "ms")
+	report(c.name+"_late_max", late[c.size-1], "ms")
+}
 
 func main() {
-	mode := "shared"
-	if len(os.Args) > 1 {
-		mode = os.Args[1]
-	}
+	kind := mode("shared")
+	c := &crowd{size: 1_000_000, name: "parked_" + kind}
 	if len(os.Args) > 2 {
-		n, _ = strconv.Atoi(os.Args[2])
+		c.size, _ = strconv.Atoi(os.Args[2])
 	}
-	var wg sync.WaitGroup
-	var up atomic.Int64
-	wg.Add(n)
-	waitUp := func() {
-		for up.Load() < int64(n) {
-			time.Sleep(time.Millisecond)
-		}
-	}
-	switch mode {
-	case "shared": // all blocked on one channel; close wakes all
-		c := make(chan struct{})
-		r0 := rss()
-		t := time.Now()
-		for i := 0; i < n; i++ {
-			go func() { up.Add(1); <-c; wg.Done() }()
-		}
-		waitUp()
-		d := time.Since(t)
-		time.Sleep(200 * time.Millisecond)
-		fmt.Printf("parked_shared_rss %.0f bytes/goroutine\n", float64(rss()-r0)/float64(n))
-		fmt.Printf("parked_shared_spawn %.1f ns/goroutine\n", float64(d.Nanoseconds())/float64(n))
-		t = time.Now()
-		close(c)
-		wg.Wait()
-		fmt.Printf("parked_shared_wake_all %.1f ms\n", float64(time.Since(t).Microseconds())/1e3)
-	case "own": // each blocked on its own unbuffered channel; one send wakes each
-		cs := make([]chan int, n)
-		r0 := rss()
-		t := time.Now()
-		for i := 0; i < n; i++ {
-			c := make(chan int)
-			cs[i] = c
-			go func() { up.Add(1); <-c; wg.Done() }()
-		}
-		waitUp()
-		d := time.Since(t)
-		time.Sleep(200 * time.Millisecond)
-		fmt.Printf("parked_own_rss %.0f bytes/goroutine\n", float64(rss()-r0)/float64(n))
-		fmt.Printf("parked_own_spawn %.1f ns/goroutine\n", float64(d.Nanoseconds())/float64(n))
-		t = time.Now()
-		for _, c := range cs {
-			c <- 1
-		}
-		wg.Wait()
-		fmt.Printf("parked_own_wake_all %.1f ms\n", float64(time.Since(t).Microseconds())/1e3)
-	case "sleep": // each in time.Sleep until about 10 s after the start
-		late := make([]int32, n) // microseconds
-		r0 := rss()
-		t := time.Now()
-		end := t.Add(10 * time.Second)
-		for i := 0; i < n; i++ {
-			i := i
-			go func() {
-				up.Add(1)
-				time.Sleep(time.Until(end))
-				late[i] = int32(time.Since(end).Microseconds())
-				wg.Done()
-			}()
-		}
-		waitUp()
-		d := time.Since(t)
-		time.Sleep(200 * time.Millisecond)
-		fmt.Printf("parked_sleep_rss %.0f bytes/goroutine\n", float64(rss()-r0)/float64(n))
-		fmt.Printf("parked_sleep_spawn %.1f ns/goroutine\n", float64(d.Nanoseconds())/float64(n))
-		wg.Wait()
-		sort.Slice(late, func(a, b int) bool { return late[a] < late[b] })
-		fmt.Printf("parked_sleep_late_p50 %.1f ms\n", float64(late[n/2])/1e3)
-		fmt.Printf("parked_sleep_late_max %.1f ms\n", float64(late[n-1])/1e3)
+	switch strings.TrimSuffix(kind, "_small") { // Go's stacks have one size
+	case "own":
+		c.own()
+	case "sleep":
+		c.sleep()
+	default:
+		c.shared()
 	}
 }

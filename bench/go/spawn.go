@@ -1,51 +1,58 @@
 //go:build ignore
 
-// (a) goroutine spawn+finish cost, and the cost of a voluntary yield.
-// Build: go build spawn.go   Prints "name value unit" lines.
+// What a goroutine costs to start and finish, and a voluntary yield. Twin of bench/degu/spawn.cc.
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"sync"
 	"time"
 )
 
-func main() {
-	const n = 5_000_000
-	var wg sync.WaitGroup
+var goroutines = scaled(5_000_000)
 
-	// One goroutine spawns n empty goroutines, then waits for all of them.
+func allThenWait() {
+	var wg sync.WaitGroup
+	n := goroutines
 	t := time.Now()
 	wg.Add(n)
 	for i := 0; i < n; i++ {
 		go wg.Done()
 	}
 	wg.Wait()
-	fmt.Printf("spawn_all_then_wait %.1f ns/goroutine\n", float64(time.Since(t).Nanoseconds())/n)
+	report("spawn_all_then_wait", perOp(t, n), "ns/goroutine")
+}
 
-	// Same with a closure that captures one variable (as most real code does).
-	t = time.Now()
+// A closure that captures a variable, as most real code does.
+func closuresThenWait() {
+	var wg sync.WaitGroup
+	n := goroutines
+	t := time.Now()
 	for i := 0; i < n; i++ {
 		i := i
 		wg.Add(1)
 		go func() { _ = i; wg.Done() }()
 	}
 	wg.Wait()
-	fmt.Printf("spawn_closure_then_wait %.1f ns/goroutine\n", float64(time.Since(t).Nanoseconds())/n)
+	report("spawn_closure_then_wait", perOp(t, n), "ns/goroutine")
+}
 
-	// Spawn one, wait for it, repeat: a full spawn, switch, finish, wake.
-	const m = 1_000_000
-	t = time.Now()
-	for i := 0; i < m; i++ {
+func joinEach() {
+	var wg sync.WaitGroup
+	n := scaled(1_000_000)
+	t := time.Now()
+	for i := 0; i < n; i++ {
 		wg.Add(1)
 		go wg.Done()
 		wg.Wait()
 	}
-	fmt.Printf("spawn_join_each %.1f ns/goroutine\n", float64(time.Since(t).Nanoseconds())/m)
+	report("spawn_join_each", perOp(t, n), "ns/goroutine")
+}
 
-	// Batches of 100: spawn 100, wait, repeat.
-	t = time.Now()
+func batchesOf100() {
+	var wg sync.WaitGroup
+	n := goroutines
+	t := time.Now()
 	for i := 0; i < n/100; i++ {
 		wg.Add(100)
 		for j := 0; j < 100; j++ {
@@ -53,11 +60,13 @@ func main() {
 		}
 		wg.Wait()
 	}
-	fmt.Printf("spawn_batch100 %.1f ns/goroutine\n", float64(time.Since(t).Nanoseconds())/n)
+	report("spawn_batch100", perOp(t, n), "ns/goroutine")
+}
 
-	// Spawn from both Ps at once: 2 spawners, n/2 each.
-	t = time.Now()
+func twoSpawners() {
 	var outer sync.WaitGroup
+	n := goroutines
+	t := time.Now()
 	for p := 0; p < 2; p++ {
 		outer.Add(1)
 		go func() {
@@ -71,21 +80,34 @@ func main() {
 		}()
 	}
 	outer.Wait()
-	fmt.Printf("spawn_2_spawners %.1f ns/goroutine\n", float64(time.Since(t).Nanoseconds())/n)
+	report("spawn_2_spawners", perOp(t, n), "ns/goroutine")
+}
 
-	// Yield: 2 goroutines per P call Gosched.
-	const y = 5_000_000
+// Two goroutines a P.
+func yields() {
+	var wg sync.WaitGroup
+	n := scaled(5_000_000)
 	k := 2 * runtime.GOMAXPROCS(0)
-	t = time.Now()
+	each := n / k
+	t := time.Now()
 	for p := 0; p < k; p++ {
 		wg.Add(1)
 		go func() {
-			for i := 0; i < y/k; i++ {
+			for i := 0; i < each; i++ {
 				runtime.Gosched()
 			}
 			wg.Done()
 		}()
 	}
 	wg.Wait()
-	fmt.Printf("yield_wall %.1f ns/yield\n", float64(time.Since(t).Nanoseconds())/y)
+	report("yield_wall", perOp(t, n), "ns/yield")
+}
+
+func main() {
+	allThenWait()
+	closuresThenWait()
+	joinEach()
+	batchesOf100()
+	twoSpawners()
+	yields()
 }

@@ -1,4 +1,5 @@
 #include <degu/app/app.h>
+#include <degu/app/internal/admin_port.h>
 #include <degu/app/internal/cli.h>
 #include <degu/app/internal/data_dir.h>
 #include <degu/base/error.h>
@@ -44,6 +45,7 @@ struct App::Impl {
   AppOptions options;
   app::Components& components;
   std::string components_flag = "all";
+  uint16_t default_admin_port;
   int procs = 0;
   CLI::App cli;
   app::Flags flags;
@@ -62,13 +64,16 @@ struct App::Impl {
 App::Impl::Impl(AppOptions given, app::Components& all)
     : options(std::move(given)),
       components(all),
+      default_admin_port(options.admin_port),
       cli(options.about, options.name),
       flags(std::make_shared<app::Flags::Impl>(&cli)),
       router(std::in_place) {
   cli.require_subcommand(0, 1);
   cli.add_subcommand("serve", "serve requests (what happens without a command)")->fallthrough();
   flags.add("--host", options.host, "address to listen on; 0.0.0.0 for all")
-      .add("--port", options.port, "port to listen on; 0 for any free one");
+      .add("--port", options.port, "port to listen on; 0 for any free one")
+      .add("--admin-port", options.admin_port,
+           "port of 127.0.0.1 for /debug/ pages and profiles; 0 for none");
   if (!options.data_dir.empty()) flags.add("--data-dir", options.data_dir, "where state is kept");
   flags.add("--components", components_flag, "components to run in this process")
       .add("--drain", options.drain, "how long requests may finish after SIGTERM or Ctrl-C")
@@ -225,6 +230,7 @@ int App::Impl::serve() {
     }
   };
   const Stop stop{*this};
+  const app::internal::AdminPort admin(options.admin_port, options.admin_port != default_admin_port);
   start();
   http::Server server(*router);
   wait_for_end(server, listener);

@@ -22,6 +22,9 @@ struct AppOptions {
   std::string about = "";
   std::string host = "127.0.0.1";
   uint16_t port = 8080;
+  /// Where the debug pages and profiles are (export/admin.h), on 127.0.0.1; 0: nowhere. Taken: the program runs
+  /// without them, unless --admin-port asks for another one.
+  uint16_t admin_port = 0;
   /// "" for programs that keep nothing: there is no --data-dir then.
   std::string data_dir = "./var";
   std::chrono::nanoseconds drain = std::chrono::seconds(10);

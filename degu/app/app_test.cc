@@ -1,6 +1,7 @@
 #include <degu/app/app.h>
 #include <degu/app/testdata/three.degu.h>
 #include <degu/base/error.h>
+#include <degu/base/testing/temp_dir.h>
 #include <degu/http/client.h>
 #include <degu/rpc/rest.h>
 #include <degu/rt/run.h>
@@ -16,6 +17,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace degu {
@@ -39,21 +41,18 @@ int run_with(App& app, std::vector<const char*> arguments) {
   return app.run(static_cast<int>(arguments.size()), arguments.data());
 }
 
-class AppTest : public testing::Test {
+class AppTest : public ::testing::Test {
  protected:
   AppTest() {
-    char name[] = "/tmp/degu-app-XXXXXX";
-    dir_ = ::mkdtemp(name);
-    options_ = AppOptions{.name = "test", .port = 0, .data_dir = dir_ + "/state", .access_log = false};
+    options_ = AppOptions{.name = "test", .port = 0, .data_dir = dir_.file("state"), .access_log = false};
   }
-  ~AppTest() override { std::filesystem::remove_all(dir_); }
 
   // Goroutines that are still there when run() ends are abandoned with what they hold.
   void wait_for_clients(App& app) {
     app.on_stop([this] { clients_.wait(); });
   }
 
-  std::string dir_;
+  testing::TempDir dir_;
   AppOptions options_;
   WaitGroup clients_;
 };
@@ -208,20 +207,20 @@ TEST_F(AppTest, TakenPortSaysWhatToDo) {
   options_.port = port;
   App app(options_);
   app.provide<First>([]() -> std::shared_ptr<First> { throw Error(Code::kInternal, "must not start"); });
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   EXPECT_EQ(run_with(app, {}), 1);
-  const std::string said = testing::internal::GetCapturedStderr();
+  const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("port " + std::to_string(port) + " is taken"), std::string::npos) << said;
   EXPECT_NE(said.find("--port"), std::string::npos);
 }
 
 TEST_F(AppTest, UnusableDataDirSaysWhatToDo) {
-  std::ofstream(dir_ + "/file") << "x";
+  std::ofstream(dir_.file("file")) << "x";
   App app(options_);
-  const std::string flag = "--data-dir=" + dir_ + "/file/state";
-  testing::internal::CaptureStderr();
+  const std::string flag = "--data-dir=" + dir_.file("file/state");
+  ::testing::internal::CaptureStderr();
   EXPECT_EQ(run_with(app, {flag.c_str()}), 1);
-  const std::string said = testing::internal::GetCapturedStderr();
+  const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("/file/state cannot be used"), std::string::npos) << said;
   EXPECT_NE(said.find("--data-dir"), std::string::npos);
 }
@@ -251,9 +250,9 @@ TEST_F(AppTest, FailedStartStopsWhatHasStarted) {
     self.client<Second>();
     throw Error(Code::kInternal, "no way");
   });
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   EXPECT_EQ(run_with(app, {}), 1);
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("test: no way"), std::string::npos);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("test: no way"), std::string::npos);
   EXPECT_TRUE(stopped);
 }
 
@@ -266,17 +265,17 @@ TEST_F(AppTest, Flags) {
   EXPECT_EQ(count, 5);
   for (const char* bad : {"--drain=soon", "--access-log=maybe", "--port=70000", "--nope=1", "nope"}) {
     App other(options_);
-    testing::internal::CaptureStderr();
+    ::testing::internal::CaptureStderr();
     EXPECT_NE(run_with(other, {bad}), 0) << bad;
-    EXPECT_NE(testing::internal::GetCapturedStderr(), "") << bad;
+    EXPECT_NE(::testing::internal::GetCapturedStderr(), "") << bad;
   }
 }
 
 TEST_F(AppTest, OnlyTheWholeForNow) {
   App app(options_);
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   EXPECT_EQ(run_with(app, {"--components=order"}), 1);
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("--components=all"), std::string::npos);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("--components=all"), std::string::npos);
 }
 
 TEST_F(AppTest, CommandsRunInsteadOfTheServer) {
@@ -314,6 +313,43 @@ TEST(Durations, ReadAndShow) {
   EXPECT_EQ(app::to_string(out), "0s");
   for (const char* bad : {"", "5", "s", "-1s", "1.5s", "1 s", "99999999999h"})
     EXPECT_FALSE(app::parse_duration(bad, out)) << bad;
+}
+
+TEST_F(AppTest, DebugPagesAreOnTheAdminPortAlone) {
+  const std::string free_port = std::to_string(std::make_unique<TakenPort>()->port());
+  App app(options_);
+  wait_for_clients(app);
+  http::Response dump;
+  http::Response profile;
+  http::Response elsewhere;
+  app.on_ready([&](const std::string& url) {
+    clients_.go([&, url] {
+      const std::string admin = "http://127.0.0.1:" + free_port;
+      http::Client client;
+      dump = client.get(admin + "/debug/goroutines");
+      profile = client.get(admin + "/debug/pprof/goroutine");
+      elsewhere = client.get(url + "/debug/goroutines");
+      app.shutdown();
+    });
+  });
+  EXPECT_EQ(run_with(app, {"--admin-port", free_port.c_str()}), 0);
+  EXPECT_NE(dump.body.find("main ["), std::string::npos);
+  EXPECT_EQ(profile.status, 200);
+  EXPECT_EQ(elsewhere.status, 404);
+}
+
+TEST_F(AppTest, ATakenAdminPortIsAnErrorOnlyWhenAskedFor) {
+  const TakenPort taken;
+  options_.admin_port = taken.port();
+  {
+    App app(options_);
+    app.on_ready([&](const std::string&) { app.shutdown(); });
+    EXPECT_EQ(run_with(app, {}), 0);
+  }
+  options_.admin_port = 0;
+  App app(options_);
+  app.on_ready([&](const std::string&) { app.shutdown(); });
+  EXPECT_EQ(run_with(app, {"--admin-port", std::to_string(taken.port()).c_str()}), 1);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Random: a small seeded generator for scheduling and tests; secure_random for secrets.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -29,10 +30,18 @@ class Random {
   uint64_t state_;
 };
 
-/// A number from a generator of the calling thread, seeded from the kernel. Not for secrets.
+namespace base_internal {
+/// Set while a simulation exists: true if the caller is in one, with its next number in `out`.
+using RandomSource = bool (*)(uint64_t& out) noexcept;
+inline constinit std::atomic<RandomSource> random_hook{nullptr};
+}  // namespace base_internal
+
+/// A number from a generator of the calling thread, seeded from the kernel; in a simulation from its seed. Not for
+/// secrets.
 uint64_t random_u64() noexcept;
 
-/// Fills `out` from getrandom(2). Aborts if the kernel refuses, as no secret can be made then.
+/// Fills `out` from getrandom(2); in a simulation from its seed. Aborts if the kernel refuses, as no secret can be
+/// made then.
 void secure_random(std::span<std::byte> out) noexcept;
 
 }  // namespace degu

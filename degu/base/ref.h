@@ -19,9 +19,15 @@ class RefCounted {
   RefCounted& operator=(const RefCounted&) = delete;
 
   void ref() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+  /// As ref(), while only the caller knows the object: no atomic exchange.
+  void ref_unshared() const noexcept {
+    count_.store(count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
   void unref() const noexcept {
-    // acq_rel: the last owner sees every write the others made before they let go.
-    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete static_cast<const T*>(this);
+    // acquire: the last owner sees every write the others made before they let go. Whose count is the only one needs no
+    // exchange: nobody is left who could add one.
+    if (count_.load(std::memory_order_acquire) == 1 || count_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete static_cast<const T*>(this);
   }
   /// For diagnostics and tests only: stale as soon as it is read.
   uint32_t ref_count() const noexcept { return count_.load(std::memory_order_relaxed); }
@@ -76,7 +82,9 @@ class Ref {
 
 template <class T, class... Args>
 Ref<T> make_ref(Args&&... args) {
-  return Ref<T>(new T(std::forward<Args>(args)...));
+  T* object = new T(std::forward<Args>(args)...);
+  object->ref_unshared();
+  return Ref<T>::adopt(object);
 }
 
 }  // namespace degu

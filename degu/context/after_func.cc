@@ -1,8 +1,10 @@
 // after_func. A registration is kept by itself while it is registered: that count goes to the goroutine that
 // runs the function, or is given up by the stop() that wins. `state_` decides between the two.
+#include <degu/base/assert.h>
 #include <degu/context/after_func.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/rt/run.h>
+#include <degu/rt/sim_point.h>
 
 #include <atomic>
 
@@ -38,6 +40,7 @@ class Registration : public RefCounted<Registration>, private rt::CancelWaiter {
   void fire() {
     State expected = State::kArmed;
     if (!state_.compare_exchange_strong(expected, State::kFired, std::memory_order_acq_rel)) return;
+    const rt::internal::HeldPoints held;  // the node's lock is
     go([self = Ref<Registration>::adopt(this)] {
       const ContextScope scope(self->values_);
       self->fn_();
@@ -67,6 +70,7 @@ AfterFunc::AfterFunc(Ref<Registration> registration) noexcept : registration_(st
 bool AfterFunc::stop() const noexcept { return registration_ && registration_->stop(); }
 
 AfterFunc after_func(const Context& context, UniqueFunction<void()> fn) {
+  DEGU_CHECK(static_cast<bool>(fn), "after_func: the function is empty: pass what is to run");
   Ref<Registration> registration(new Registration(context, std::move(fn)));
   registration->arm();
   return AfterFunc(std::move(registration));

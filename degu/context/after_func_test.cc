@@ -2,6 +2,7 @@
 #include <degu/context/after_func.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/rt/testing/all_shapes.h>
+#include <degu/rt/testing/leak_check.h>
 #include <degu/sync/chan.h>
 #include <degu/sync/testing/probe.h>
 #include <degu/sync/wait_group.h>
@@ -91,6 +92,39 @@ TEST(AfterFunc, StopRacesWithTheEnd) {
   });
 }
 
+// AfterFuncCalledAsynchronously: who ends the context does not wait for the function.
+TEST(AfterFunc, TheCancellerDoesNotWait) {
+  all_shapes([] {
+    const auto [context, cancel] = with_cancel(Context());
+    auto meet = make_chan<int>();
+    WaitGroup wg;
+    wg.add(1);
+    after_func(context, [&] {
+      meet.send(1);  // unbuffered: only goes on when cancel() below has returned
+      wg.done();
+    });
+    cancel();
+    EXPECT_EQ(meet.recv(), 1);
+    wg.wait();
+  });
+}
+
+// The function's captures go with the handle or the run, whichever is last; never with the process.
+TEST(AfterFunc, DropsItsCaptures) {
+  all_shapes([] {
+    auto held = std::make_shared<int>(0);
+    auto ran = make_chan<int>(1);
+    {
+      const auto [context, cancel] = with_cancel(Context());
+      after_func(context, [held, ran] { ran.send(1); });
+      EXPECT_EQ(held.use_count(), 2);
+      cancel();
+      ran.recv();
+    }
+    testing::until([&] { return held.use_count() == 1; });
+  });
+}
+
 TEST(AfterFunc, SeveralForOneContext) {
   all_shapes([] {
     const auto [context, cancel] = with_cancel(Context());
@@ -104,4 +138,19 @@ TEST(AfterFunc, SeveralForOneContext) {
 }
 
 }  // namespace
+// The first wait links a context to its parent and starts its timer; when that comes after the parent's end nothing
+// may hold the context until its deadline. Contexts are counted in debug builds.
+TEST(AfterFunc, AContextWaitedForAfterItsParentsEndIsNotKept) {
+  const ResourceCheck check;
+  all_shapes([] {
+    auto [parent, cancel] = with_cancel(Context::background());
+    const Context child = with_timeout(parent, 24h).context;
+    cancel();
+    WaitGroup ran;
+    ran.add();
+    after_func(child, [&ran] { ran.done(); });
+    ran.wait();
+  });
+}
+
 }  // namespace degu

@@ -6,6 +6,7 @@
 #include <degu/context/context.h>
 #include <degu/rt/cancel.h>
 #include <degu/rt/park.h>
+#include <degu/rt/sim_point.h>
 
 #include <chrono>
 #include <utility>
@@ -37,7 +38,8 @@ class CancelScope {
  public:
   /// Ends by cancel(), or with the parent.
   CancelScope() : CancelScope(kNever) {}
-  explicit CancelScope(std::chrono::nanoseconds timeout) : CancelScope(after_delay(now(), timeout)) {}
+  explicit CancelScope(std::chrono::nanoseconds timeout)
+      : CancelScope(after_delay(rt::sim_point_now(), timeout)) {}
   explicit CancelScope(TimePoint deadline)
       : context_(sync_internal::make_cancellable(sync_internal::ContextNode::current(), deadline)),
         scope_(context_) {}

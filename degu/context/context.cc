@@ -1,6 +1,7 @@
 // Contexts are a chain of immutable ContextNodes for the values, and a tree of rt::CancelNodes for the end; a
 // link that adds only a value shares the CancelNode of its parent.
 #include <degu/context/context.h>
+#include <degu/rt/sim_point.h>
 #include <degu/sync/select.h>
 
 namespace degu {
@@ -78,7 +79,18 @@ ContextAnd<CancelFunc> with_deadline(const Context& parent, TimePoint deadline) 
 }
 
 ContextAnd<CancelFunc> with_timeout(const Context& parent, std::chrono::nanoseconds timeout) {
-  return with_deadline(parent, after_delay(now(), timeout));
+  return with_deadline(parent, after_delay(rt::sim_point_now(), timeout));
+}
+
+ContextAnd<CancelFunc> with_deadline_cause(const Context& parent, TimePoint deadline, Error cause) {
+  auto [context, node] = make_child(parent, deadline);
+  node->set_deadline_cause(std::make_shared<const Error>(std::move(cause)));
+  return {std::move(context), CancelFunc(std::move(node))};
+}
+
+ContextAnd<CancelFunc> with_timeout_cause(const Context& parent, std::chrono::nanoseconds timeout,
+                                          Error cause) {
+  return with_deadline_cause(parent, after_delay(rt::sim_point_now(), timeout), std::move(cause));
 }
 
 Context without_cancel(const Context& parent) {

@@ -113,6 +113,10 @@ class CancelCauseFunc {
   CancelCauseFunc() noexcept = default;
   explicit CancelCauseFunc(Ref<rt::CancelNode> node) noexcept : node_(std::move(node)) {}
   void operator()(Error cause) const;
+  /// Without a reason: cause() is a Cancelled.
+  void operator()() const noexcept {
+    if (node_) node_->cancel(Code::kCancelled);
+  }
 
  private:
   Ref<rt::CancelNode> node_;
@@ -131,6 +135,10 @@ ContextAnd<CancelCauseFunc> with_cancel_cause(const Context& parent);
 /// A child that ends at the deadline, if its parent's is not earlier, with kDeadlineExceeded.
 ContextAnd<CancelFunc> with_deadline(const Context& parent, TimePoint deadline);
 ContextAnd<CancelFunc> with_timeout(const Context& parent, std::chrono::nanoseconds timeout);
+/// The same; `cause` is what cause() gives if it is this deadline that ends it.
+ContextAnd<CancelFunc> with_deadline_cause(const Context& parent, TimePoint deadline, Error cause);
+ContextAnd<CancelFunc> with_timeout_cause(const Context& parent, std::chrono::nanoseconds timeout,
+                                          Error cause);
 /// A child with the values of its parent, without its end and deadline.
 Context without_cancel(const Context& parent);
 

@@ -1,3 +1,4 @@
+#include <degu/base/testing/temp_dir.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/http/middleware.h>
 #include <degu/http/router.h>
@@ -7,7 +8,6 @@
 #include <degu/rt/run.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -40,7 +40,7 @@ void validate(const Search& search, json::FieldErrors& errors) {
 namespace {
 
 using test::call;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 Router with(std::string_view path, Handler handler) {
   Router router;
@@ -147,7 +147,7 @@ TEST(Exchange, RefusesToSplitResponses) {
     LogCapture capture;
     const Response response = call(router, "GET", "/");
     EXPECT_EQ(response.status, 500);
-    EXPECT_THAT(response.body, testing::Not(HasSubstr("ok")));
+    EXPECT_THAT(response.body, ::testing::Not(HasSubstr("ok")));
   }
   const Router router = with("/", [](Exchange& c) { c.raw(200, "text/plain\r\nX: y", std::string("ok")); });
   LogCapture capture;
@@ -214,12 +214,12 @@ TEST(Exchange, MapsExceptionsWithoutTellingSecrets) {
                 HasSubstr(R"("detail":"no user 17","code":"NOT_FOUND")"));
     const Response teapot = call(router, "GET", "/teapot");
     EXPECT_EQ(teapot.status, 418);
-    EXPECT_THAT(teapot.body, testing::Not(HasSubstr("half")));
+    EXPECT_THAT(teapot.body, ::testing::Not(HasSubstr("half")));
     EXPECT_EQ(capture.text, "");
     for (const char* path : {"/internal", "/std", "/int"}) {
       const Response response = call(router, "GET", path);
       EXPECT_EQ(response.status, 500);
-      EXPECT_THAT(response.body, testing::Not(HasSubstr("hunter2")));
+      EXPECT_THAT(response.body, ::testing::Not(HasSubstr("hunter2")));
     }
     EXPECT_THAT(capture.text, HasSubstr("hunter2"));
     EXPECT_EQ(call(router, "GET", "/401").header("WWW-Authenticate"), "Bearer");
@@ -269,23 +269,21 @@ TEST(Middleware, TimeoutEndsTheContext) {
 // --- Static files
 // ----------------------------------------------------------------------------------------------------
 
-class StaticFilesTest : public testing::Test {
+class StaticFilesTest : public ::testing::Test {
  protected:
-  StaticFilesTest()
-      : dir_(std::filesystem::temp_directory_path() / ("degu_static_" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(dir_ / "css");
+  StaticFilesTest() {
+    std::filesystem::create_directories(dir_.file("css"));
     write("index.html", "<h1>shop</h1>");
     write("css/site.css", "body{}");
     write("css/index.html", "css index");
     write(".secret", "s");
-    std::filesystem::create_symlink("/etc/passwd", dir_ / "link");
-    router_.get("/*path", static_files(dir_.string()));
+    std::filesystem::create_symlink("/etc/passwd", dir_.file("link"));
+    router_.get("/*path", static_files(dir_.path()));
     router_.get("/api/x", [](Exchange& c) { c.text(200, "api"); });
   }
-  ~StaticFilesTest() override { std::filesystem::remove_all(dir_); }
-  void write(const std::string& name, const std::string& text) { std::ofstream(dir_ / name) << text; }
+  void write(const std::string& name, const std::string& text) { std::ofstream(dir_.file(name)) << text; }
 
-  std::filesystem::path dir_;
+  testing::TempDir dir_;
   Router router_;
 };
 
@@ -309,7 +307,7 @@ TEST_F(StaticFilesTest, ServesNothingElse) {
        {"/../etc/passwd", "/css/../index.html", "/%2e%2e/x", "/..%2f..%2fetc%2fpasswd", "/a%00"}) {
     EXPECT_EQ(call(router_, "GET", path).status, 400) << path;
   }
-  EXPECT_THROW(static_files((dir_ / "none").string()), Error);
+  EXPECT_THROW(static_files(dir_.file("none")), Error);
 }
 
 TEST_F(StaticFilesTest, Revalidates) {

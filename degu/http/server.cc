@@ -1,13 +1,15 @@
-// A goroutine per connection; a list of them under a lock that is held for list operations only; a reaper
-// goroutine per serve() that wakes a few times per idle_timeout and closes connections that have been idle
+// A goroutine per connection that has something to read; a list of all under a lock that is held for list operations
+// only; a reaper goroutine per serve() that wakes a few times per idle_timeout and closes connections that have been idle
 // for that long, and that ends the contexts of requests whose client has gone.
 #include <degu/context/cancel_scope.h>
-#include <degu/http/internal/connection.h>
+#include <degu/http/internal/http1_session.h>
 #include <degu/http/internal/route_table.h>
 #include <degu/http/server.h>
 #include <degu/net/tcp.h>
 #include <degu/obs/log.h>
+#include <degu/rt/netpoll.h>
 #include <degu/rt/run.h>
+#include <degu/sync/pool.h>
 #include <degu/sync/wait_group.h>
 #include <poll.h>
 
@@ -18,12 +20,16 @@
 namespace degu::http {
 
 using internal::Connection;
+using internal::Http1Session;
 
 struct Server::Impl {
   Impl(Router r, ServerOptions o)
       : router(std::move(r)), options(o), env{*router.table(), options, draining} {}
 
-  void serve_connection(net::TcpStream stream);
+  void open(net::TcpStream stream);
+  static void activate(Connection& connection);
+  void serve_connection(Connection& connection) noexcept;
+  Http1Session::End serve_burst(Connection& connection);
   void accept_until_closed(net::TcpListener& listener);
   void refuse_connection(net::TcpStream stream);
   void reap();
@@ -40,6 +46,7 @@ struct Server::Impl {
   ServerOptions options;
   std::atomic<bool> draining{false};
   internal::ConnectionEnv env;
+  Pool<Http1Session> sessions{[this] { return std::make_unique<Http1Session>(env); }};
   std::atomic<std::size_t> count{0};
   WaitGroup connections;
   rt::Lock lock;  // guards what follows, and connections from being destroyed while it is held
@@ -71,12 +78,41 @@ void Server::Impl::remove(Connection& connection) {
   lock.unlock();
 }
 
-void Server::Impl::serve_connection(net::TcpStream stream) {
-  CancelScope scope;  // the context of this connection's requests
-  const auto connection = std::make_unique<Connection>(env, std::move(stream), scope);
+void Server::Impl::open(net::TcpStream stream) {
+  auto* connection =
+      new Connection(std::move(stream), with_cancel(current_context()), &Server::Impl::activate, this);
+  count.fetch_add(1, std::memory_order_relaxed);
+  connections.add(1);
   add(*connection);
-  connection->run();
-  remove(*connection);
+  // seq_cst, as in begin_drain(): that closes what is in the list, and what comes later is closed here.
+  if (draining.load()) connection->close_if_idle();
+  if (!connection->park()) activate(*connection);
+}
+
+void Server::Impl::activate(Connection& connection) {
+  rt::spawn_polled([&connection] { static_cast<Impl*>(connection.owner())->serve_connection(connection); },
+                   {.name = "http connection"});
+}
+
+Http1Session::End Server::Impl::serve_burst(Connection& connection) {
+  const ContextScope scope(connection.context());
+  const Pool<Http1Session>::Lease session = sessions.borrow();
+  return session->serve(connection);
+}
+
+void Server::Impl::serve_connection(Connection& connection) noexcept {
+  auto end = Http1Session::End::kClose;
+  try {
+    end = serve_burst(connection);
+  } catch (const std::exception& error) {
+    log(Level::kError, "connection failed", {{"error", error.what()}});
+  }
+  if (end == Http1Session::End::kIdle) return;
+  connection.cancel();
+  remove(connection);
+  delete &connection;
+  count.fetch_sub(1, std::memory_order_relaxed);
+  connections.done();
 }
 
 // With the answer in one packet and no word from the client, this cannot block.
@@ -102,13 +138,18 @@ bool pause() {
 }  // namespace
 
 void Server::Impl::accept_until_closed(net::TcpListener& listener) {
+  constexpr std::chrono::seconds kWarnEvery(10);
+  TimePoint next_warning{};
   while (!draining.load(std::memory_order_relaxed)) {
     net::TcpStream stream;
     try {
       stream = listener.accept();
     } catch (const Error& error) {
       if (error.code() != Code::kResourceExhausted) return;
-      log(Level::kWarn, "cannot accept connections", {{"error", error.what()}});
+      if (const TimePoint time = now(); time >= next_warning) {
+        log(Level::kWarn, "cannot accept connections", {{"error", error.what()}});
+        next_warning = time + kWarnEvery;
+      }
       if (!pause()) return;
       continue;
     }
@@ -116,17 +157,7 @@ void Server::Impl::accept_until_closed(net::TcpListener& listener) {
       refuse_connection(std::move(stream));
       continue;
     }
-    count.fetch_add(1, std::memory_order_relaxed);
-    connections.add(1);
-    go({.name = "http connection"}, [this, stream = std::move(stream)]() mutable {
-      try {
-        serve_connection(std::move(stream));
-      } catch (const std::exception& error) {
-        log(Level::kError, "connection failed", {{"error", error.what()}});
-      }
-      count.fetch_sub(1, std::memory_order_relaxed);
-      connections.done();
-    });
+    open(std::move(stream));
   }
 }
 
@@ -182,7 +213,7 @@ void Server::Impl::reap() {
 }
 
 void Server::Impl::begin_drain() {
-  draining.store(true);  // seq_cst: see Connection::wait_for_request
+  draining.store(true);  // seq_cst: see Http1Session::wait_for_request
   lock.lock();
   for (net::TcpListener* listener : listeners) listener->interrupt();
   lock.unlock();

@@ -1,3 +1,4 @@
+#include <degu/base/random.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/http/client.h>
 #include <degu/http/internal/bad_requests_for_test.h>
@@ -13,7 +14,9 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <atomic>
 #include <string>
+#include <vector>
 
 namespace degu::http {
 namespace {
@@ -265,6 +268,61 @@ TEST(Server, ClosesIdleConnections) {
     EXPECT_EQ(talk(server, ""), "");
     const std::string answer = talk(server, "GET /ping HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_THAT(answer, EndsWith("pong"));
+  });
+}
+
+// Connections that have said nothing yet, and some that have got an answer.
+TEST(Server, IdleConnectionsHoldNoGoroutine) {
+  run([] {
+    TestServer server(basic_router());
+    talk(server, "GET /ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const std::size_t before = num_goroutines();
+    std::vector<net::TcpStream> clients;
+    for (int i = 0; i < 40; ++i) {
+      clients.push_back(net::TcpStream::connect(server.address()));
+      if (i % 2 == 0) continue;
+      send(clients.back(), "GET /ping HTTP/1.1\r\nHost: a\r\n\r\n");
+      EXPECT_THAT(receive(clients.back(), "pong"), EndsWith("pong"));
+    }
+    while (server.server().connections() != clients.size() || num_goroutines() > before) sleep(1ms);
+    // They are all alive.
+    for (net::TcpStream& client : clients) {
+      send(client, "GET /ping HTTP/1.1\r\nHost: a\r\n\r\n");
+      EXPECT_THAT(receive(client, "pong"), EndsWith("pong"));
+    }
+    server.stop(5s);
+    for (net::TcpStream& client : clients) EXPECT_EQ(receive(client), "");
+    EXPECT_EQ(server.server().connections(), 0U);
+  });
+}
+
+// A request that arrives while its connection is closed for being idle is answered whole or not at all.
+TEST(Server, ClosingIdleConnectionsMeetsRequests) {
+  run({.procs = 2}, [] {
+    ServerOptions options;
+    options.idle_timeout = 10ms;
+    TestServer server(basic_router(), options);
+    WaitGroup clients;
+    std::atomic<int> answered{0};
+    for (int i = 0; i < 8; ++i) {
+      clients.go([&, i] {
+        Random random(static_cast<uint64_t>(i));
+        for (int round = 0; round < 10; ++round) {
+          net::TcpStream stream = net::TcpStream::connect(server.address());
+          for (bool open = true; open;) {
+            send(stream, "GET /ping HTTP/1.1\r\nHost: a\r\n\r\n");
+            const std::string answer = receive(stream, "pong");
+            open = !answer.empty();
+            if (!open) break;
+            EXPECT_THAT(answer, EndsWith("pong"));
+            ++answered;
+            sleep(std::chrono::microseconds(9'000 + random.below(4'000)));
+          }
+        }
+      });
+    }
+    clients.wait();
+    EXPECT_GT(answered, 0);
   });
 }
 

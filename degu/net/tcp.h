@@ -1,54 +1,35 @@
 // TcpStream and TcpListener: TCP over goroutines. Every wait parks the goroutine and observes its context.
 #pragma once
 
-#include <degu/net/socket.h>
+#include <degu/base/time.h>
+#include <degu/net/stream.h>
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace degu::net {
 
-/// A connection. Movable. One reader and one writer goroutine at a time; close() only when neither is inside
-/// a call, interrupt() at any time.
-class TcpStream {
+struct ConnectOptions {
+  TimePoint deadline = kNever;  ///< the context's counts besides
+};
+
+/// A TCP connection.
+///
+///   auto stream = degu::net::TcpStream::connect("localhost:7");
+///   stream.write("hello");
+class TcpStream : public Stream {
  public:
   TcpStream() noexcept = default;
   /// Takes over a connected, non-blocking descriptor.
-  explicit TcpStream(int fd) : socket_(fd) {}
-  explicit TcpStream(Socket&& socket) noexcept : socket_(std::move(socket)) {}
+  explicit TcpStream(int fd) : Stream(Socket(fd)) {}
+  explicit TcpStream(Socket&& socket) noexcept : Stream(std::move(socket)) {}
 
-  /// Connects to "host:port", "[v6]:port"; names are resolved on a blocking thread and tried in order. Throws
-  /// Error(kUnavailable) with the reason, Cancelled, DeadlineExceeded. TCP_NODELAY is set.
-  static TcpStream connect(std::string_view host_port);
-
-  /// Waits for at least one byte and returns what is there, at most into.size(). Throws nothing: see
-  /// IoResult.
-  IoResult read(std::span<char> into, TimePoint deadline = kNever) noexcept {
-    return socket_.read(into, deadline);
-  }
-  /// Sends all of it, or fails.
-  IoResult write(std::span<const char> bytes, TimePoint deadline = kNever) noexcept;
-  /// Sends all parts in order with as few system calls as possible, or fails.
-  IoResult writev(std::span<const iovec> parts, TimePoint deadline = kNever) noexcept {
-    return socket_.writev(parts, deadline);
-  }
-
-  /// Sends FIN; reading goes on.
-  void shutdown_write() noexcept;
-  /// Makes the current and all later waits fail with EBADF. From any goroutine while the stream lives.
-  void interrupt() noexcept { socket_.interrupt(); }
-  void close() noexcept { socket_.close(); }
-
-  /// "127.0.0.1:54321"; empty when unknown.
-  std::string peer() const;
-  int fd() const noexcept { return socket_.fd(); }
-  explicit operator bool() const noexcept { return static_cast<bool>(socket_); }
-
- private:
-  Socket socket_;
+  /// Connects to "host:port", "[v6]:port". The addresses of a name (see resolve()) are tried in order; with a deadline
+  /// each gets its share of what is left, at least 2 s as in Go. Throws Error(kUnavailable) with the reason, Cancelled,
+  /// DeadlineExceeded. TCP_NODELAY is set.
+  static TcpStream connect(std::string_view host_port, const ConnectOptions& options = {});
 };
 
 struct ListenOptions {
@@ -56,7 +37,7 @@ struct ListenOptions {
   bool reuse_port = false;  ///< several listeners share the port; the kernel spreads connections
 };
 
-/// A listening socket. accept() from any number of goroutines in turn (one at a time); close() from any.
+/// A listening socket. All calls may come from any goroutine while it lives; those in accept() take turns.
 class TcpListener {
  public:
   TcpListener() noexcept = default;
@@ -65,18 +46,21 @@ class TcpListener {
   /// kAlreadyExists when the port is taken, kPermissionDenied, kInvalidArgument for a bad address.
   static TcpListener listen(std::string_view host_port, const ListenOptions& options = {});
 
-  /// The next connection (TCP_NODELAY set). Throws Cancelled or DeadlineExceeded by the context,
-  /// Error(kCancelled) after interrupt(), Error(kResourceExhausted) when the process has no descriptor left
-  /// (the connection stays queued).
+  /// The next connection (TCP_NODELAY set). Throws Cancelled or DeadlineExceeded by the context, DeadlineExceeded by
+  /// set_deadline(), Error(kCancelled) after interrupt() and close(), Error(kResourceExhausted) when the process has no
+  /// descriptor left (the connection stays queued).
   TcpStream accept();
 
-  /// Makes accept() throw Error(kCancelled), now and later. From any goroutine while the listener lives.
+  /// From then on accept() throws DeadlineExceeded, also one that waits. kNever: no deadline.
+  void set_deadline(TimePoint deadline) noexcept { socket_.set_deadline(rt::Direction::kRead, deadline); }
+
+  /// Makes accept() throw Error(kCancelled), now and later.
   void interrupt() noexcept { socket_.interrupt(); }
-  /// Stops listening; not while another goroutine is inside accept() (interrupt() it first).
+  /// Stops listening; as interrupt() for those in accept().
   void close() noexcept { socket_.close(); }
 
   /// "127.0.0.1:8080".
-  std::string address() const;
+  std::string address() const { return socket_.local_address(); }
   uint16_t port() const;
   int fd() const noexcept { return socket_.fd(); }
 

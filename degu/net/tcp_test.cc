@@ -1,11 +1,14 @@
 #include <degu/base/error.h>
-#include <degu/net/signal.h>
+#include <degu/context/cancel_scope.h>
 #include <degu/net/tcp.h>
 #include <degu/rt/cancel.h>
 #include <degu/rt/run.h>
 #include <degu/rt/testing/all_shapes.h>
+#include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
-#include <signal.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -192,16 +195,154 @@ TEST(TcpListener, InterruptEndsAccept) {
   });
 }
 
-TEST(SignalSet, DeliversToAGoroutine) {
-  run([] {
-    SignalSet signals{SIGUSR1, SIGUSR2};
-    // raise, not kill: TSan defers a signal that meets a thread inside a system call it does not know, such as our futex.
-    go([] { ::raise(SIGUSR2); });
-    EXPECT_EQ(signals.wait(), SIGUSR2);
-    ::raise(SIGUSR1);
-    EXPECT_EQ(signals.wait(), SIGUSR1);
+TEST(TcpListener, DeadlinesEndAccept) {
+  all_shapes([] {
+    TcpListener listener = TcpListener::listen("127.0.0.1:0");
+    listener.set_deadline(TimePoint(1ns));
+    EXPECT_THROW(listener.accept(), DeadlineExceeded);
+    const TimePoint deadline = now() + 2ms;
+    listener.set_deadline(deadline);
+    EXPECT_THROW(listener.accept(), DeadlineExceeded);
+    EXPECT_GE(now(), deadline);
+    listener.set_deadline(now() + 1h);
+    WaitGroup group;
+    group.go([&] { listener.set_deadline(TimePoint(1ns)); });
+    EXPECT_THROW(listener.accept(), DeadlineExceeded);
+    group.wait();
+    listener.set_deadline(kNever);
+    const TcpStream client = TcpStream::connect(listener.address());
+    EXPECT_EQ(listener.accept().peer(), client.local());
   });
 }
+
+TEST(TcpListener, CloseEndsAllWhoAccept) {
+  all_shapes([] {
+    TcpListener listener = TcpListener::listen("127.0.0.1:0");
+    WaitGroup group;
+    for (int i = 0; i < 4; ++i) {
+      group.go([&] {
+        try {
+          listener.accept();
+          ADD_FAILURE() << "nobody has connected";
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), Code::kCancelled);
+        }
+      });
+    }
+    yield();
+    listener.close();
+    group.wait();
+    EXPECT_THROW(listener.accept(), Error);
+  });
+}
+
+TEST(TcpListener, SeveralAcceptAtOnce) {
+  all_shapes([] {
+    TcpListener listener = TcpListener::listen("127.0.0.1:0");
+    constexpr int kClients = 12;
+    WaitGroup group;
+    for (int i = 0; i < kClients; ++i) {
+      group.go([&] { listener.accept(); });
+      group.go([&] { TcpStream::connect(listener.address()); });
+    }
+    group.wait();
+  });
+}
+
+TEST(Connect, DoesNotBeginWhenItsTimeIsOver) {
+  run([] {
+    TcpListener listener = TcpListener::listen("127.0.0.1:0");
+    EXPECT_THROW(TcpStream::connect(listener.address(), {.deadline = TimePoint(1ns)}), DeadlineExceeded);
+    const CancelScope scope(TimePoint(1ns));
+    EXPECT_THROW(TcpStream::connect(listener.address()), DeadlineExceeded);
+  });
+}
+
+// Nobody accepts, and the backlog of 0, which has room for one, is full: the kernel drops what arrives, so a connect stays
+// under way.
+class FullListener {
+ public:
+  FullListener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const Address any = Address::parse("127.0.0.1:0");
+    EXPECT_EQ(::bind(fd_, any.raw(), static_cast<socklen_t>(any.raw_size())), 0);
+    EXPECT_EQ(::listen(fd_, 0), 0);
+    sockaddr_storage raw{};
+    socklen_t size = sizeof raw;
+    EXPECT_EQ(::getsockname(fd_, reinterpret_cast<sockaddr*>(&raw), &size), 0);
+    address_ = *Address::from_raw(reinterpret_cast<const sockaddr*>(&raw), size);
+    EXPECT_EQ(::connect(client_, address_.raw(), static_cast<socklen_t>(address_.raw_size())), 0);
+    pollfd queued{fd_, POLLIN, 0};  // the client may learn of it first
+    EXPECT_EQ(::poll(&queued, 1, -1), 1);
+  }
+  ~FullListener() {
+    ::close(client_);
+    ::close(fd_);
+  }
+  FullListener(const FullListener&) = delete;
+  FullListener& operator=(const FullListener&) = delete;
+
+  std::string address() const { return to_string(address_); }
+
+ private:
+  const int fd_;
+  const int client_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  Address address_;
+};
+
+TEST(Connect, TimesOutOnTheWay) {
+  run([] {
+    const FullListener listener;
+    const TimePoint deadline = now() + 20ms;
+    EXPECT_THROW(TcpStream::connect(listener.address(), {.deadline = deadline}), DeadlineExceeded);
+    EXPECT_GE(now(), deadline);
+    const CancelScope scope(20ms);
+    EXPECT_THROW(TcpStream::connect(listener.address()), DeadlineExceeded);
+  });
+}
+
+TEST(Connect, IsCancelledOnTheWay) {
+  all_shapes([] {
+    const FullListener listener;
+    WaitGroup group;
+    std::atomic<bool> cancelled{false};
+    {
+      CancelScope scope;
+      group.go([&] {
+        EXPECT_THROW(TcpStream::connect(listener.address()), Cancelled);
+        EXPECT_TRUE(cancelled);  // not before: it was under way
+      });
+      for (int i = 0; i < 10; ++i) yield();
+      cancelled = true;
+      scope.cancel();
+    }
+    group.wait();
+  });
+}
+
+// UBSan, which is on where ASan is, needs descriptors for its own checks.
+#ifndef __SANITIZE_ADDRESS__
+TEST(TcpListener, WithoutDescriptorsTheConnectionStaysQueued) {
+  run([] {
+    TcpListener listener = TcpListener::listen("127.0.0.1:0");
+    const TcpStream client = TcpStream::connect(listener.address());
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const int next = ::dup(0);
+    ::close(next);
+    const rlimit none{static_cast<rlim_t>(next), limit.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    Code code = Code::kOk;
+    try {
+      listener.accept();
+    } catch (const Error& error) {
+      code = error.code();
+    }
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_EQ(code, Code::kResourceExhausted);
+    EXPECT_EQ(listener.accept().peer(), client.local());
+  });
+}
+#endif
 
 }  // namespace
 }  // namespace degu::net

@@ -1,3 +1,4 @@
+#include <degu/base/time.h>
 #include <degu/obs/log.h>
 #include <fmt/format.h>
 #include <time.h>
@@ -88,16 +89,16 @@ void append_value(std::string& out, const LogField::Value& value) {
 }
 
 void write_stderr(Level level, std::string_view message, std::span<const LogField> fields) {
-  timespec wall{};
-  ::clock_gettime(CLOCK_REALTIME, &wall);
+  const auto wall = std::chrono::duration_cast<std::chrono::milliseconds>(wall_now().time_since_epoch());
+  const std::time_t second = wall.count() / 1000;
   tm utc{};
-  ::gmtime_r(&wall.tv_sec, &utc);
+  ::gmtime_r(&second, &utc);
   std::string line;
   line.reserve(256);
   fmt::format_to(std::back_inserter(line),
                  R"({{"time":"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z","level":"{}","msg":)",
                  utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                 wall.tv_nsec / 1'000'000, to_string(level));
+                 wall.count() % 1000, to_string(level));
   append_json_string(line, message);
   for (const LogField& field : fields) {
     line += ',';

@@ -2,6 +2,8 @@
 // has it.
 #pragma once
 
+#include <degu/base/time.h>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -33,7 +35,7 @@ using Duration = std::chrono::nanoseconds;
 
 /// The time of the wall clock, for fields.
 inline Timestamp timestamp_now() {
-  return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
+  return std::chrono::time_point_cast<std::chrono::nanoseconds>(wall_now());
 }
 
 /// google.protobuf.Empty.

@@ -9,6 +9,7 @@
 #include <degu/rt/timer.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -28,8 +29,11 @@ struct CancelWaiter {
 /// blocks costs one allocation.
 class CancelNode {
  public:
-  /// The deadline is the earlier of `deadline` and the parent's. `parent` may be null.
-  static Ref<CancelNode> make(CancelNode* parent, TimePoint deadline = kNever);
+  /// The deadline is the earlier of `deadline` and the parent's. `parent` may be null. `room` bytes behind the node
+  /// are its owner's, who saves an allocation: they exist as long as the node.
+  static Ref<CancelNode> make(CancelNode* parent, TimePoint deadline = kNever, std::size_t room = 0);
+  void* room() noexcept { return this + 1; }
+  static CancelNode* of_room(void* room) noexcept { return static_cast<CancelNode*>(room) - 1; }
 
   /// Ends the node and all below it; false if it had ended. The first cause sticks; null gives the code's own
   /// error.
@@ -47,6 +51,12 @@ class CancelNode {
   std::shared_ptr<const Error> cause() noexcept;
   TimePoint deadline() const noexcept { return deadline_; }
 
+  /// Before anybody else knows the node: its cause, should its own deadline end it.
+  void set_deadline_cause(std::shared_ptr<const Error> cause) noexcept;
+
+  /// Children and waiters that are linked here now.
+  std::size_t links_for_test() noexcept;
+
   /// Registers. False: the node has ended, and on_cancel was called before this returned.
   bool add(CancelWaiter* waiter) noexcept;
   /// Unregisters. True: on_cancel was not and will not be called. False: it has been called, and has
@@ -56,18 +66,26 @@ class CancelNode {
   void ref() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
   void unref() const noexcept;
 
+  static void operator delete(void* node) noexcept { ::operator delete(node); }
+
  private:
+  struct Room {
+    std::size_t bytes;
+  };
+  static void* operator new(std::size_t size, Room room) { return ::operator new(size + room.bytes); }
   CancelNode(CancelNode* parent, TimePoint deadline) noexcept;
   ~CancelNode();
 
   bool try_ref() const noexcept;
+  bool lapsed_unseen() noexcept;
+  bool end(Code code, std::shared_ptr<const Error> cause) noexcept;
   void arm() noexcept;
   void add_child(CancelNode* child) noexcept;
   void remove_child(CancelNode* child) noexcept;
   void cancel_children() noexcept;
   static void on_deadline(void* node, uint32_t seq) noexcept;
 
-  mutable std::atomic<uint32_t> count_{0};
+  mutable std::atomic<uint32_t> count_{1};
   std::atomic<Code> code_{Code::kOk};  // seq_cst against the wait words: see begin_wait()
   std::atomic<bool> armed_{false};
   Lock lock_;  // guards the lists and cause_; a child is ended after its parent's lock was released
@@ -77,9 +95,12 @@ class CancelNode {
   CancelNode** child_prev_ = nullptr;  // guarded by parent_->lock_; null: not in the list
   Ref<CancelNode> parent_;
   TimePoint deadline_;
-  std::shared_ptr<const Error> cause_;
+  std::shared_ptr<const Error> cause_;  // before the end: that of the deadline
   Timer timer_;
 };
+
+/// How many nodes exist; counted in debug builds, else 0. For tests that look for leaks.
+std::size_t cancel_nodes_alive() noexcept;
 
 /// What a goroutine carries as its current context; degu::Context derives its node from it. Null node: never
 /// ends.
@@ -88,6 +109,10 @@ class ContextBase : public RefCounted<ContextBase> {
   explicit ContextBase(Ref<CancelNode> node) noexcept : node_(static_cast<Ref<CancelNode>&&>(node)) {}
   virtual ~ContextBase() = default;
   CancelNode* node() const noexcept { return node_.get(); }
+
+ protected:
+  /// Keeps the count of the node for whoever calls: one that lies in the node's room gives it back when it is gone.
+  void leave_node() noexcept { static_cast<void>(node_.release()); }
 
  private:
   Ref<CancelNode> node_;

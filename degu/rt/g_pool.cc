@@ -1,9 +1,13 @@
 // Goroutine records: made in chunks, never freed, kept free per P and in a common pool. A record gets its
 // stack when it first runs.
 #include <degu/base/assert.h>
+#include <degu/rt/internal/debug_layout.h>
 #include <degu/rt/internal/sched.h>
+#include <degu/rt/stack_use.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <memory>
 #include <new>
 #include <utility>
 #include <vector>
@@ -11,14 +15,19 @@
 namespace degu::rt {
 namespace {
 
-constexpr std::size_t kChunk = 64;
-constexpr uint32_t kMaxFreePerP = 256;
+constexpr std::size_t kChunk = GStack::kBundle;
 constexpr uint64_t kIdBlock = 64;
+// Chunks beyond these lie in slabs of huge pages: a page fault for each few records would cost more than all the rest.
+constexpr std::size_t kSmallChunks = 16;
+constexpr std::size_t kSlabBytes = std::size_t{2} << 20;
 
 struct Pool {
   Lock lock;
-  G* free = nullptr;
+  std::vector<GStack> bundles;
+  GStack loose;            // what comes and goes one by one
   std::vector<G*> chunks;  // each an array of kChunk
+  char* slab = nullptr;    // the rest of the newest
+  std::size_t slab_left = 0;
   std::atomic<uint64_t> next_id{1};
 };
 
@@ -28,36 +37,69 @@ Pool& pool() noexcept {
 }
 
 // Caller holds the pool's lock.
-G* take_locked(Pool& p) noexcept {
-  if (p.free == nullptr) {
-    auto* chunk = new G[kChunk];
-    p.chunks.push_back(chunk);
-    for (std::size_t i = kChunk; i-- > 0;) p.free = (chunk[i].next = p.free, &chunk[i]);
+void* chunk_memory(Pool& common) noexcept {
+  constexpr std::size_t kBytes = kChunk * sizeof(G);
+  if (common.chunks.size() < kSmallChunks) return ::operator new (kBytes, std::align_val_t{alignof(G)});
+  if (common.slab_left < kBytes) {
+    common.slab = static_cast<char*>(::operator new (kSlabBytes, std::align_val_t{kSlabBytes}));
+    common.slab_left = kSlabBytes;
+    ::madvise(common.slab, kSlabBytes, MADV_HUGEPAGE);  // without it, it only is slower
   }
-  return std::exchange(p.free, p.free->next);
+  common.slab_left -= kBytes;
+  return std::exchange(common.slab, common.slab + kBytes);
 }
 
-void refill(P& p) noexcept {
-  Pool& common = pool();
+GStack new_bundle(Pool& common) noexcept {
   common.lock.lock();
-  for (uint32_t i = 0; i < kMaxFreePerP / 4; ++i) {
-    G* g = take_locked(common);
-    g->next = p.free_gs;
-    p.free_gs = g;
-  }
+  void* memory = chunk_memory(common);
   common.lock.unlock();
-  p.free_g_count = kMaxFreePerP / 4;
+  auto* records = static_cast<G*>(memory);
+  std::uninitialized_value_construct_n(records, kChunk);
+  GStack bundle;
+  for (std::size_t i = kChunk; i-- > 0;) bundle.push(&records[i]);
+  common.lock.lock();
+  common.chunks.push_back(records);
+  degu_rt_goroutine_chunks = {reinterpret_cast<void**>(common.chunks.data()), common.chunks.size(), kChunk};
+  common.lock.unlock();
+  return bundle;
 }
 
-void spill(P& p) noexcept {
+GStack take_bundle() noexcept {
   Pool& common = pool();
   common.lock.lock();
-  for (; p.free_g_count > kMaxFreePerP / 2; --p.free_g_count) {
-    G* g = std::exchange(p.free_gs, p.free_gs->next);
-    g->next = common.free;
-    common.free = g;
+  GStack bundle;
+  if (!common.bundles.empty()) {
+    bundle = common.bundles.back();
+    common.bundles.pop_back();
   }
   common.lock.unlock();
+  return bundle.size != 0 ? bundle : new_bundle(common);
+}
+
+void give_bundle(const GStack& bundle) noexcept {
+  if (bundle.size == 0) return;
+  Pool& common = pool();
+  common.lock.lock();
+  common.bundles.push_back(bundle);
+  common.lock.unlock();
+}
+
+G* take_loose() noexcept {
+  Pool& common = pool();
+  common.lock.lock();
+  while (common.loose.size == 0) {
+    common.lock.unlock();
+    const GStack bundle = take_bundle();
+    common.lock.lock();
+    if (common.loose.size == 0) {
+      common.loose = bundle;
+    } else {
+      common.bundles.push_back(bundle);
+    }
+  }
+  G* g = common.loose.pop();
+  common.lock.unlock();
+  return g;
 }
 
 // Different goroutines' hot frames must not all fall into the same cache sets.
@@ -68,21 +110,21 @@ std::size_t stack_colour(const G& g) noexcept { return (g.id * 5 % 8) * 128; }
 G* allocate_g(P* p) noexcept {
   G* g = nullptr;
   if (p != nullptr) {
-    if (p->free_gs == nullptr) refill(*p);
-    g = std::exchange(p->free_gs, p->free_gs->next);
-    --p->free_g_count;
-    if (p->next_id == p->last_id) {
+    if (p->free_gs.size == 0) [[unlikely]]
+      p->free_gs = p->spare_gs.size != 0 ? std::exchange(p->spare_gs, GStack{}) : take_bundle();
+    g = p->free_gs.pop();
+    __builtin_prefetch(p->free_gs.top, 1);
+    if (p->next_id == p->last_id) [[unlikely]] {
       p->next_id = pool().next_id.fetch_add(kIdBlock, std::memory_order_relaxed);
       p->last_id = p->next_id + kIdBlock;
+      flight_record(*p, FlightEvent::kCreate, p->next_id);
     }
     g->id = p->next_id++;
   } else {
-    Pool& common = pool();
-    common.lock.lock();
-    g = take_locked(common);
-    common.lock.unlock();
-    g->id = common.next_id.fetch_add(1, std::memory_order_relaxed);
+    g = take_loose();
+    g->id = pool().next_id.fetch_add(1, std::memory_order_relaxed);
   }
+  start_flight(*g);
   g->next = nullptr;
   g->sp = nullptr;
   return g;
@@ -90,26 +132,34 @@ G* allocate_g(P* p) noexcept {
 
 void free_g(P* p, G* g) noexcept {
   g->status.store(Status::kFree, std::memory_order_relaxed);
-  g->sched = nullptr;
+  g->sched.store(nullptr, std::memory_order_relaxed);
   if (p != nullptr) {
-    g->next = p->free_gs;
-    p->free_gs = g;
-    if (++p->free_g_count > kMaxFreePerP) spill(*p);
+    p->free_gs.push(g);
+    if (p->free_gs.size == GStack::kBundle) [[unlikely]]
+      give_bundle(std::exchange(p->spare_gs, std::exchange(p->free_gs, GStack{})));
     return;
   }
   Pool& common = pool();
   common.lock.lock();
-  g->next = common.free;
-  common.free = g;
+  common.loose.push(g);
   common.lock.unlock();
 }
 
+// The one that was used last is taken first.
+static void refill_stacks(StackCache& cache) noexcept {
+  cache.count = stack_allocate(kDefaultStackClass, cache.stacks.data(), StackCache::kCapacity / 2);
+  std::reverse(cache.stacks.begin(), cache.stacks.begin() + static_cast<std::ptrdiff_t>(cache.count));
+}
+
 void attach_stack(P& p, G& g) noexcept {
-  if (g.stack_class == kDefaultStackClass && p.stacks.count != 0) {
+  if (g.stack_class == kDefaultStackClass) {
+    if (p.stacks.count == 0) refill_stacks(p.stacks);
     g.stack = p.stacks.stacks[--p.stacks.count];
   } else {
     g.stack = stack_allocate(g.stack_class);
   }
+  if (stack_watch_one_in.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    g.watch_stack = begin_stack_watch(g);
   auto top = reinterpret_cast<uintptr_t>(g.stack.top()) - 64 - stack_colour(g);
   top &= ~uintptr_t{15};
   auto* words = reinterpret_cast<uintptr_t*>(top) - kSwitchWords;
@@ -127,12 +177,17 @@ void attach_stack(P& p, G& g) noexcept {
 }
 
 void detach_stack(P& p, G& g) noexcept {
+  if (g.watch_stack) [[unlikely]] {
+    g.watch_stack = false;
+    end_stack_watch(g);
+  }
 #ifdef DEGU_ASAN
   __asan_unpoison_memory_region(g.stack.low, g.stack.size);
 #endif
   g.sp = nullptr;
-  if (g.stack.size_class != kDefaultStackClass) {
-    stack_release(&g.stack, 1);
+  const Stack stack = std::exchange(g.stack, Stack{});
+  if (stack.size_class != kDefaultStackClass) {
+    stack_release(&stack, 1);
     return;
   }
   if (p.stacks.count == StackCache::kCapacity) {
@@ -141,7 +196,7 @@ void detach_stack(P& p, G& g) noexcept {
     std::copy(p.stacks.stacks.end() - kKeep, p.stacks.stacks.end(), p.stacks.stacks.begin());
     p.stacks.count = kKeep;
   }
-  p.stacks.stacks[p.stacks.count++] = g.stack;
+  p.stacks.stacks[p.stacks.count++] = stack;
 }
 
 void visit_gs(void (*visit)(G& g, void* arg), void* arg) noexcept {
@@ -154,31 +209,65 @@ void visit_gs(void (*visit)(G& g, void* arg), void* arg) noexcept {
   }
 }
 
+// Others may hold records that lie on its stack: what it waits for may live longer than the scheduler.
+static bool is_queued_somewhere(const G& g) noexcept {
+  if (g.status.load(std::memory_order_relaxed) != Status::kWaiting) return false;
+  const WaitReason reason = g.reason.load(std::memory_order_relaxed);
+  return reason != WaitReason::kSleep && reason != WaitReason::kIoRead && reason != WaitReason::kIoWrite;
+}
+
 // All threads of the scheduler have ended. Nothing of the goroutines is destroyed: their stacks may refer to
-// anything.
+// anything. Those that others may still find keep their record and stack for ever, and waking them does nothing.
 void abandon_goroutines(Scheduler& sched) noexcept {
-  for (uint32_t i = 0; i < sched.procs; ++i) drop_timers(sched.ps[i]);
+  const uint32_t count = sched.p_count;
+  for (uint32_t i = 0; i < count; ++i) drop_timers(*sched.ps[i]);
   visit_gs(
       [](G& g, void* arg) {
         auto& owner = *static_cast<Scheduler*>(arg);
-        if (g.sched != &owner || g.status.load(std::memory_order_relaxed) == Status::kFree) return;
-        if (g.registered != nullptr) g.registered->remove(&g.cancel_waiter);
-        g.registered = nullptr;
+        if (g.sched.load(std::memory_order_relaxed) != &owner ||
+            g.status.load(std::memory_order_relaxed) == Status::kFree)
+          return;
+        if (CancelNode* node = std::exchange(g.registered, nullptr); node != nullptr) {
+          node->remove(&g.cancel_waiter);
+          node->unref();
+        }
         g.context = nullptr;
         g.shield_depth = 0;
+        g.blocking_depth = 0;
+        g.own_thread = false;
+        g.locked_m = nullptr;
+        g.thread_locks = 0;
+        g.has_deadline.store(false, std::memory_order_relaxed);
         ::new (static_cast<void*>(&g.body)) UniqueFunction<void()>();
         // Tickets that are still about must lose.
         const uint64_t seq = (g.wait_word.load(std::memory_order_relaxed) >> kWaitSeqShift) + 1;
         g.wait_word.store((seq << kWaitSeqShift) | kWaitClaimed | kWaitDone, std::memory_order_release);
-        if (g.sp != nullptr) detach_stack(owner.ps[0], g);
+        const OuterStack* outer = std::exchange(g.outer_stack, nullptr);
+        if (is_queued_somewhere(g)) {
+          g.sched.store(nullptr, std::memory_order_relaxed);
+          g.status.store(Status::kFree, std::memory_order_relaxed);
+          stack_forget();
+          for (; outer != nullptr; outer = outer->outer) stack_forget();
+          return;
+        }
+        while (outer != nullptr) {
+          const Stack stack = outer->stack;
+          outer = outer->outer;
+#ifdef DEGU_ASAN
+          __asan_unpoison_memory_region(stack.low, stack.size);
+#endif
+          stack_release(&stack, 1);
+        }
+        if (g.stack.low != nullptr) detach_stack(*owner.ps[0], g);
         free_g(nullptr, &g);
       },
       &sched);
-  for (uint32_t i = 0; i < sched.procs; ++i) {
-    P& p = sched.ps[i];
+  for (uint32_t i = 0; i < count; ++i) {
+    P& p = *sched.ps[i];
     stack_release(p.stacks.stacks.data(), p.stacks.count);
     p.stacks.count = 0;
-    while (p.free_gs != nullptr) free_g(nullptr, std::exchange(p.free_gs, p.free_gs->next));
+    give_bundle(std::exchange(p.free_gs, GStack{}));
+    give_bundle(std::exchange(p.spare_gs, GStack{}));
   }
 }
 

@@ -6,37 +6,29 @@
 
 namespace degu::rt {
 
-/// A 4-byte futex lock (Drepper, "Futexes are tricky", mutex3 with a short spin). It blocks the *thread*, so
-/// it must never be held across park() or anything else that can wait. Not recursive, not fair. Meets
-/// Lockable.
+/// Test, spin, then sleep for moments that grow to less than a millisecond: the holder is about to leave, or its
+/// thread is off its CPU. There is no queue, so unlock() is a plain store. It blocks the *thread*, so it must never
+/// be held across park() (but see park_unlocking()) or anything else that can wait. Not recursive, not fair. Meets
+/// Lockable. Rejected: a futex word (mutex3 in Drepper, "Futexes are tricky"), whose unlock is a second atomic
+/// exchange, a quarter of the price of a channel operation.
 class Lock {
  public:
   void lock() noexcept {
-    uint32_t expected = kFree;
     // acquire pairs with the release in unlock().
-    if (!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
-                                        std::memory_order_relaxed)) {
+    if (held_.exchange(1, std::memory_order_acquire) != 0) [[unlikely]]
       lock_slow();
-    }
   }
   bool try_lock() noexcept {
-    uint32_t expected = kFree;
-    return state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
-                                          std::memory_order_relaxed);
+    return held_.load(std::memory_order_relaxed) == 0 && held_.exchange(1, std::memory_order_acquire) == 0;
   }
-  void unlock() noexcept {
-    if (state_.exchange(kFree, std::memory_order_release) == kContended) wake_one();
-  }
+  /// Where waiting is left to a function apart.
+  bool lock_unless_held() noexcept { return held_.exchange(1, std::memory_order_acquire) == 0; }
+  void unlock() noexcept { held_.store(0, std::memory_order_release); }
 
  private:
-  static constexpr uint32_t kFree = 0;
-  static constexpr uint32_t kHeld = 1;
-  static constexpr uint32_t kContended = 2;  // held, and a thread may sleep on it
-
   void lock_slow() noexcept;
-  void wake_one() noexcept;
 
-  std::atomic<uint32_t> state_{kFree};
+  std::atomic<uint32_t> held_{0};
 };
 
 }  // namespace degu::rt

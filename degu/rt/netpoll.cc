@@ -1,4 +1,4 @@
-// The poller. Each direction of a descriptor is one word: nil, ready, or the goroutine that waits. The waiter
+// The poller. Each direction of a descriptor is one word: nil, ready, or the goroutine or call that waits. The waiter
 // publishes its ticket's sequence number beside it; a poller that reads a newer number than the one it found
 // the goroutine with wakes it too early, which callers tolerate (kReady may be spurious). After Go's
 // runtime/netpoll.go.
@@ -38,6 +38,7 @@ namespace {
 
 constexpr uintptr_t kNil = 0;
 constexpr uintptr_t kReadyMark = 1;
+constexpr uintptr_t kCallMark = 2;  // of a PollCall's address
 
 // Records are type-stable: an event that was fetched before poll_close() may still name one.
 struct Registry {
@@ -84,6 +85,13 @@ void mark_ready(PollSide& side) noexcept {
   const uintptr_t old = side.state.exchange(kReadyMark, std::memory_order_seq_cst);
   if (old == kNil || old == kReadyMark) return;
   DEGU_RACE_POINT();
+  if ((old & kCallMark) != 0) {
+    // Uses up the edge: what is called reads on until there is no more.
+    uintptr_t expected = kReadyMark;
+    side.state.compare_exchange_strong(expected, kNil, std::memory_order_seq_cst);
+    auto* call = reinterpret_cast<PollCall*>(old & ~kCallMark);
+    return call->fn(call);
+  }
   auto* g = reinterpret_cast<G*>(old);
   if (claim({g, side.seq.load(std::memory_order_acquire)}, 0)) wake(g);
 }
@@ -179,6 +187,10 @@ PollDesc* poll_open(int fd, int* error) noexcept {
   M* m = this_m();
   Scheduler* sched = m != nullptr ? m->sched : default_scheduler();
   DEGU_CHECK(sched != nullptr, "network and file waits need a running scheduler: call them inside degu::run");
+  if (sched->options.sim != nullptr) {
+    *error = EOPNOTSUPP;
+    return nullptr;
+  }
   PollDesc* desc = take_desc();
   desc->fd = fd;
   desc->sched = sched;
@@ -203,6 +215,10 @@ bool poll_hangup(const PollDesc* desc) noexcept { return desc->hangup.load(std::
 void poll_shutdown(PollDesc* desc) noexcept {
   desc->closing.store(true, std::memory_order_seq_cst);
   for (PollSide& side : desc->sides) mark_ready(side);
+}
+
+void poll_nudge(PollDesc* desc, Direction direction) noexcept {
+  mark_ready(desc->sides[static_cast<std::size_t>(direction)]);
 }
 
 void poll_close(PollDesc* desc) noexcept {
@@ -230,11 +246,11 @@ PollResult poll_wait(PollDesc* desc, Direction direction, TimePoint deadline) no
   expected = kNil;
   const auto self = reinterpret_cast<uintptr_t>(ticket.g);
   if (!side.state.compare_exchange_strong(expected, self, std::memory_order_seq_cst)) {
-    DEGU_CHECK(expected == kReadyMark, "two goroutines wait for the same direction of one descriptor");
+    DEGU_CHECK(expected == kReadyMark, "two wait for the same direction of one descriptor");
     if (!disarm()) {
-      park(WaitReason::kIoRead,
-           desc);  // collects the cancellation; the readiness mark stays for the next wait
-      return PollResult::kCancelled;
+      // Its context has ended, or a poller that was on its way to end a former wait of ours has ended this one. The
+      // readiness mark stays for the next wait.
+      return park(WaitReason::kIoRead, desc) == kTagCancelled ? PollResult::kCancelled : settled();
     }
     side.state.compare_exchange_strong(expected, kNil, std::memory_order_seq_cst);
     return settled();
@@ -243,13 +259,30 @@ PollResult poll_wait(PollDesc* desc, Direction direction, TimePoint deadline) no
       park(direction == Direction::kRead ? WaitReason::kIoRead : WaitReason::kIoWrite, desc, deadline);
   if (tag == 0) {
     expected = kReadyMark;
-    side.state.compare_exchange_strong(expected, kNil, std::memory_order_seq_cst);
+    // Ended by a poller that was late, as above, the word still says that we wait.
+    if (!side.state.compare_exchange_strong(expected, kNil, std::memory_order_seq_cst) && expected == self)
+      side.state.compare_exchange_strong(expected, kNil, std::memory_order_seq_cst);
     return settled();
   }
   expected = self;
   side.state.compare_exchange_strong(expected, kNil, std::memory_order_seq_cst);
   if (desc->closing.load(std::memory_order_seq_cst)) return PollResult::kClosed;
   return tag == kTagTimeout ? PollResult::kTimeout : PollResult::kCancelled;
+}
+
+bool poll_call(PollDesc* desc, Direction direction, PollCall& call) noexcept {
+  static_assert(alignof(PollCall) > (kReadyMark | kCallMark));
+  if (current()->world != nullptr || desc->closing.load(std::memory_order_seq_cst)) return false;
+  PollSide& side = desc->sides[static_cast<std::size_t>(direction)];
+  uintptr_t expected = kReadyMark;
+  if (side.state.compare_exchange_strong(expected, kNil, std::memory_order_seq_cst)) return false;
+  DEGU_RACE_POINT();
+  expected = kNil;
+  const uintptr_t marked = reinterpret_cast<uintptr_t>(&call) | kCallMark;
+  if (side.state.compare_exchange_strong(expected, marked, std::memory_order_seq_cst)) return true;
+  DEGU_CHECK(expected == kReadyMark, "two wait for the same direction of one descriptor");
+  side.state.compare_exchange_strong(expected, kNil, std::memory_order_seq_cst);
+  return false;
 }
 
 }  // namespace degu::rt

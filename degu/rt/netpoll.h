@@ -1,9 +1,14 @@
 // Netpoll: goroutines wait for file descriptors. Edge-triggered epoll, one registration a descriptor.
 #pragma once
 
+#include <degu/base/function.h>
 #include <degu/base/time.h>
 
 #include <cstdint>
+
+namespace degu {
+struct GoOptions;
+}
 
 namespace degu::rt {
 
@@ -23,6 +28,9 @@ void poll_close(PollDesc* desc) noexcept;
 /// Wakes waiters with kClosed, now and later, but keeps the registration: for closing from another goroutine.
 void poll_shutdown(PollDesc* desc) noexcept;
 
+/// Makes a goroutine that waits for `direction` look again: its wait, or else the next, returns kReady at once.
+void poll_nudge(PollDesc* desc, Direction direction) noexcept;
+
 /// The peer has closed its side, or the descriptor has failed: no further read edge may come, so read on
 /// until the end.
 bool poll_hangup(const PollDesc* desc) noexcept;
@@ -31,5 +39,20 @@ bool poll_hangup(const PollDesc* desc) noexcept;
 /// came since the last kReady; it may be spurious, so retry the call and wait again on EAGAIN. Observes the
 /// current context.
 PollResult poll_wait(PollDesc* desc, Direction direction, TimePoint deadline) noexcept;
+
+/// What is called when a descriptor is ready that no goroutine waits for.
+struct PollCall {
+  void (*fn)(PollCall* self) = nullptr;
+};
+
+/// Instead of a goroutine that waits: true, and `call` is used once, at the next readiness edge, poll_nudge(),
+/// poll_shutdown() or poll_close(), perhaps before this returns. It runs on a scheduler's stack or where those were
+/// called, must not wait, and may start goroutines with spawn_polled(). False, and it is not used: an edge came since
+/// the last kReady, the descriptor is closing, or the caller's time is virtual. Counts as the one waiter of the
+/// direction.
+bool poll_call(PollDesc* desc, Direction direction, PollCall& call) noexcept;
+
+/// degu::go for a PollCall: the goroutine takes its turn among those that the poller wakes.
+void spawn_polled(UniqueFunction<void()>&& body, const GoOptions& options);
 
 }  // namespace degu::rt

@@ -58,7 +58,9 @@ bool unwinding() noexcept {
 }
 
 CancelNode* observed_node(const G& g) noexcept {
-  if (g.context == nullptr || g.shield_depth != 0 || unwinding()) return nullptr;
+  if (g.context == nullptr) [[likely]]
+    return nullptr;
+  if (g.shield_depth != 0 || unwinding()) return nullptr;
   return g.context->node();
 }
 
@@ -79,6 +81,11 @@ E with_cause(E error, const Error& cause) {
 
 // A foreign thread sleeps on its futex; deadlines need no timer.
 uint16_t park_thread(G& g, TimePoint deadline) noexcept {
+  DEGU_CHECK(
+      this_m() == nullptr,
+      "a wait ({}) on a scheduler's own stack: timer functions and cancel callbacks must not wait; start a "
+      "goroutine that does",
+      to_string(g.reason.load(std::memory_order_relaxed)));
   CancelNode* node = observed_node(g);
   TimePoint until = node != nullptr && node->deadline() < deadline ? node->deadline() : deadline;
   g.thread_signal.store(0, std::memory_order_relaxed);
@@ -92,6 +99,16 @@ uint16_t park_thread(G& g, TimePoint deadline) noexcept {
     }
   }
   return tag_of(g.wait_word.load(std::memory_order_acquire));
+}
+
+void park_until(M& m, G& g, TimePoint deadline, uint32_t seq) noexcept {
+  Timer timer;
+  const bool timed = timer_start(timer, deadline, &on_park_deadline, &g, seq);
+  g.has_deadline.store(true, std::memory_order_relaxed);
+  g.status.store(Status::kWaiting, std::memory_order_relaxed);
+  leave(m, g, AfterSwitch::kPark);
+  g.has_deadline.store(false, std::memory_order_relaxed);
+  if (timed) timer_stop(timer);
 }
 
 }  // namespace
@@ -112,6 +129,8 @@ std::string_view to_string(WaitReason reason) noexcept {
       return "mutex";
     case WaitReason::kRWMutex:
       return "rwmutex";
+    case WaitReason::kRWMutexRead:
+      return "rwmutex (read)";
     case WaitReason::kCond:
       return "condition";
     case WaitReason::kSemaphore:
@@ -144,7 +163,7 @@ std::string_view to_string(WaitReason reason) noexcept {
 
 Ticket begin_wait(Interrupt interrupt) noexcept {
   G& g = *current();
-  const uint64_t seq = (seq_of(g.wait_word.load(std::memory_order_relaxed)) + 1) & 0xffffffffULL;
+  const uint64_t seq = (seq_of(g.wait_word.load(std::memory_order_relaxed)) + 1) & kWaitSeqMask;
   const uint64_t word = seq << kWaitSeqShift;
   CancelNode* node = interrupt == Interrupt::kObserve ? observed_node(g) : nullptr;
   if (node == nullptr) {
@@ -179,7 +198,20 @@ void wake(G* g) noexcept {
   DEGU_RACE_POINT();
   // After this, if it was not parked, the goroutine may be anywhere: it must not be touched.
   const uint64_t old = g->wait_word.fetch_or(kWaitDone, std::memory_order_acq_rel);
-  if ((old & kWaitParked) != 0) ready(g);
+  if ((old & kWaitParked) == 0) return;
+  if (g->durable) [[unlikely]]
+    g->world->unblocked();
+  ready(g);
+}
+
+static G* unless_observed(G* g, Interrupt interrupt) noexcept {
+  return interrupt == Interrupt::kIgnore || observed_node(*g) == nullptr ? g : nullptr;
+}
+
+G* sole_waiter(Interrupt interrupt) noexcept {
+  const M* m = this_m();
+  if (m == nullptr || m->g == nullptr) return nullptr;
+  return m->g->context == nullptr ? m->g : unless_observed(m->g, interrupt);
 }
 
 bool disarm() noexcept {
@@ -199,19 +231,17 @@ uint16_t park(WaitReason reason, const void* object, TimePoint deadline) noexcep
   G& g = *current();
   uint64_t word = g.wait_word.load(std::memory_order_acquire);
   if ((word & kWaitDone) != 0) return tag_of(word);
-  g.reason.store(reason, std::memory_order_relaxed);
-  g.wait_object.store(object, std::memory_order_relaxed);
-  g.wait_since_ns.store(coarse_clock_ns(), std::memory_order_relaxed);
+  note_wait(g, g.sched.load(std::memory_order_relaxed), reason, object);
   if (g.is_thread) return park_thread(g, deadline);
 
   M* m = this_m();
   DEGU_CHECK(m != nullptr && m->g == &g, "park() on a scheduler's own stack");
-  const bool timed =
-      deadline != kNever && timer_start(g.timer, deadline, std::chrono::nanoseconds(0), &on_park_deadline, &g,
-                                        static_cast<uint32_t>(seq_of(word)));
-  g.status.store(Status::kWaiting, std::memory_order_relaxed);
-  switch_to_scheduler(*m, g, AfterSwitch::kPark);
-  if (timed) timer_stop(g.timer);
+  if (deadline != kNever) {
+    park_until(*m, g, deadline, static_cast<uint32_t>(seq_of(word)));
+  } else {
+    g.status.store(Status::kWaiting, std::memory_order_relaxed);
+    leave(*m, g, AfterSwitch::kPark);
+  }
   word = g.wait_word.load(std::memory_order_acquire);
   DEGU_ASSERT((word & kWaitDone) != 0);
   return tag_of(word);

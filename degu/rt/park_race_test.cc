@@ -244,8 +244,10 @@ TEST(IdleRace, TimersAroundTheDeadlockCheckAreServed) {
   });
 }
 
-TEST(NetpollRace, ReadinessIsNeverLost) {
-  run({.procs = 2}, [] {
+// One goroutine writes, another reads as soon as it can: `wait(desc, seed)` waits once, perhaps in vain.
+template <class Wait>
+void write_and_read(Wait wait) {
+  run({.procs = 2}, [&] {
     const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     int error = 0;
     PollDesc* desc = poll_open(fd, &error);
@@ -258,16 +260,73 @@ TEST(NetpollRace, ReadinessIsNeverLost) {
         ASSERT_EQ(::write(fd, &one, sizeof one), 8);
       }
     });
-    for (uint64_t seed = 1; seed <= kSeeds && !::testing::Test::HasFailure(); ++seed) {
+    for (uint64_t seed = 1; seed <= kSeeds && !::testing::Test::HasFatalFailure(); ++seed) {
       seed_race_points(seed);
       asked.store(seed, std::memory_order_release);
       uint64_t value = 0;
-      while (::read(fd, &value, sizeof value) != 8) {
-        ASSERT_EQ(poll_wait(desc, Direction::kRead, now() + 20s), PollResult::kReady) << "seed " << seed;
-      }
+      while (::read(fd, &value, sizeof value) != 8 && !::testing::Test::HasFatalFailure()) wait(desc, seed);
     }
     poll_close(desc);
     ::close(fd);
+  });
+}
+
+TEST(NetpollRace, ReadinessIsNeverLost) {
+  write_and_read([](PollDesc* desc, uint64_t seed) {
+    ASSERT_EQ(poll_wait(desc, Direction::kRead, now() + 20s), PollResult::kReady) << "seed " << seed;
+  });
+}
+
+// A waker that is late may find the number of a later wait of the same goroutine, and end that one too early. The word
+// must not go on saying that somebody waits.
+TEST(NetpollRace, ALateWakerLeavesNoWaiterBehind) {
+  run({.procs = 4}, [] {
+    const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    int error = 0;
+    PollDesc* desc = poll_open(fd, &error);
+    ASSERT_NE(desc, nullptr);
+    constexpr int kNudgers = 3;
+    std::atomic<bool> over{false};
+    std::atomic<int> nudging{kNudgers};
+    for (int i = 0; i < kNudgers; ++i) {
+      go([&] {
+        for (; !over.load(std::memory_order_relaxed); yield()) poll_nudge(desc, Direction::kRead);
+        nudging.fetch_sub(1);
+      });
+    }
+    for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      seed_race_points(seed);
+      Random random(seed);
+      for (int wait = 0; wait < 8; ++wait) {
+        const TimePoint deadline = now() + std::chrono::microseconds(random.below(4));
+        const PollResult result = poll_wait(desc, Direction::kRead, deadline);
+        EXPECT_TRUE(result == PollResult::kReady || result == PollResult::kTimeout) << "seed " << seed;
+      }
+    }
+    over = true;
+    while (nudging != 0) yield();
+    poll_close(desc);
+    ::close(fd);
+  });
+}
+
+struct FlagCall : PollCall {
+  FlagCall() {
+    fn = [](PollCall* self) { static_cast<FlagCall*>(self)->called.store(true, std::memory_order_release); };
+  }
+  std::atomic<bool> called{false};
+};
+
+TEST(NetpollRace, ACallIsNeverLost) {
+  FlagCall call;
+  write_and_read([&call](PollDesc* desc, uint64_t seed) {
+    call.called = false;
+    if (!poll_call(desc, Direction::kRead, call)) return;
+    const TimePoint limit = now() + 20s;
+    while (!call.called.load(std::memory_order_acquire)) {
+      ASSERT_LT(now(), limit) << "seed " << seed;
+      yield();
+    }
   });
 }
 

@@ -14,12 +14,25 @@
 
 namespace degu {
 
+namespace rt {
+class SimScheduler;
+}
+
 /// How a scheduler runs. The defaults suit programs; tests use the rest to visit every shape.
 struct RunOptions {
   int procs = 0;                ///< Ps; 0: DEGU_MAXPROCS, else the CPUs that affinity and cgroups grant
   bool steal = true;            ///< Ps take work from each other
   uint64_t shuffle_seed = 0;    ///< not 0: run-queue order is shuffled by this seed
   bool deadlock_report = true;  ///< all goroutines asleep: report who waits for what, and exit with status 2
+  /// A goroutine that keeps its P for so long outside blocking() is reported on stderr with its stack, once for each
+  /// place; 0: never
+  std::chrono::nanoseconds stuck_report = std::chrono::milliseconds(100);
+  int max_threads = 1024;    ///< at most; beyond it, goroutines wait while others block their threads
+  bool dump_on_quit = true;  ///< SIGQUIT (Ctrl-\): all goroutines on stderr, and exit with status 2
+  /// A file for the last scheduling events (rt/flight.h) of a program that ends with a fatal report or by SIGQUIT; "":
+  /// what DEGU_TRACE_ON_FAILURE names, if anything
+  std::string_view trace_on_failure = {};
+  rt::SimScheduler* sim = nullptr;  ///< of degu/sim, which sets it
 };
 
 /// How a goroutine is started.
@@ -29,6 +42,9 @@ struct GoOptions {
 };
 
 namespace rt {
+/// How many threads run goroutines now, those that are blocked or idle included; 0 where no scheduler runs.
+int threads() noexcept;
+
 int run_main(const RunOptions& options, UniqueFunction<int()> main);
 void spawn(UniqueFunction<void()>&& body, const GoOptions& options);
 void enter_blocking() noexcept;
@@ -38,8 +54,9 @@ void call_on_stack(std::size_t bytes, void (*fn)(void*), void* arg);
 
 /// Runs `main` as the first goroutine on a scheduler of its own, and returns what it returned (0 for void)
 /// once it has. As in Go, other goroutines that still exist are then abandoned: they never run again and
-/// their destructors are not run. Rethrows what `main` threw. The calling thread works as one of the
-/// scheduler's. One scheduler at a time a process.
+/// their destructors are not run. Rethrows what `main` threw. Goroutines run on threads of the scheduler's own; the
+/// calling thread waits. A thread whose goroutine does not come back, because it computes or is in a call that blocks,
+/// is left behind after 2 s. One scheduler at a time a process.
 template <class F>
 int run(const RunOptions& options, F&& main) {
   using Result = std::invoke_result_t<std::remove_cvref_t<F>&>;
@@ -79,9 +96,14 @@ void sleep(std::chrono::nanoseconds duration);
 /// Number of the calling goroutine, unique in the process; 0 on a foreign thread.
 uint64_t goroutine_id() noexcept;
 
-/// Runs `fn` on the caller's thread after handing its P to the others: for calls that block the thread
-/// (files, getaddrinfo, SQLite, waiting for a child). Exceptions pass through. On a foreign thread it is a
-/// plain call. `fn` should not use goroutine primitives.
+/// How many goroutines exist: those that run, wait or are about to run, the caller's included. Looks at every record
+/// there is: for gauges and tests, not for decisions. Exact only while none starts or ends.
+std::size_t num_goroutines() noexcept;
+
+/// Runs `fn` on the caller's thread, marked as a call that may block the thread (files, getaddrinfo, SQLite, waiting
+/// for a child): when it takes longer than some 20 to 100 us, another thread runs the others meanwhile. Costs some
+/// nanoseconds when it does not. Exceptions pass through. On a foreign thread it is a plain call. `fn` should not use
+/// goroutine primitives. Unmarked calls are noticed too, later, and reported (RunOptions::stuck_report).
 template <class F>
 auto blocking(F&& fn) -> std::invoke_result_t<F&> {
   struct Exit {

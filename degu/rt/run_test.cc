@@ -1,11 +1,9 @@
 #include <degu/base/error.h>
 #include <degu/base/time.h>
 #include <degu/rt/cancel.h>
-#include <degu/rt/dump.h>
 #include <degu/rt/park.h>
 #include <degu/rt/run.h>
 #include <degu/rt/testing/all_shapes.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -19,7 +17,6 @@ namespace degu {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::HasSubstr;
 
 TEST(Run, ReturnsWhatMainReturns) {
   EXPECT_EQ(run([] { return 7; }), 7);
@@ -32,15 +29,17 @@ TEST(Run, RethrowsWhatMainThrows) {
 
 TEST(Run, AbandonsOtherGoroutines) {
   std::atomic<bool> up{false};
+  std::atomic<bool> may_go_on{false};
   std::atomic<bool> went_on{false};
   run([&] {
     go([&] {
       up = true;
-      sleep(1ms);
+      while (!may_go_on) sleep(100us);
       went_on = true;
     });
     while (!up) yield();
   });
+  may_go_on = true;
   run([] { sleep(5ms); });
   EXPECT_FALSE(went_on);
 }
@@ -112,24 +111,20 @@ TEST(Go, PairThatWakesEachOtherDoesNotStarveOthers) {
   });
 }
 
-TEST(Sleep, LastsAtLeastAsLongAndWakesInOrder) {
+// In which order they go on is not promised: each sleeps from when it first ran, and several that are due at once are
+// run by any P. Where time is virtual it is: Bubble.SleepersWakeInOrder.
+TEST(Sleep, LastsAtLeastAsLong) {
   all_shapes([] {
-    std::vector<int> order;
-    rt::Lock lock;
     std::atomic<int> done{0};
-    const TimePoint start = now();
     for (int i : {3, 1, 2}) {
       go([&, i] {
-        sleep(i * 20ms);
-        EXPECT_GE(now() - start, i * 20ms);
-        lock.lock();
-        order.push_back(i);
-        lock.unlock();
+        const TimePoint start = now();
+        sleep(i * 5ms);
+        EXPECT_GE(now() - start, i * 5ms);
         done.fetch_add(1);
       });
     }
     while (done != 3) sleep(1ms);
-    EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
   });
 }
 
@@ -137,6 +132,20 @@ TEST(Sleep, ZeroAndNegativeReturn) {
   run([] {
     sleep(0ns);
     sleep(-1s);
+  });
+}
+
+// time.TestSleepZeroDeadlock
+TEST(Sleep, ZeroInAllGoroutinesDoesNotHang) {
+  all_shapes([] {
+    std::atomic<int> done{0};
+    for (int g = 0; g < 4; ++g) {
+      go([&] {
+        for (int i = 0; i < 100; ++i) sleep(0ns);
+        done.fetch_add(1);
+      });
+    }
+    while (done != 4) sleep(0ns);
   });
 }
 
@@ -280,24 +289,6 @@ TEST(RunDeathTest, AllAsleepIsReported) {
               }),
               ::testing::ExitedWithCode(2),
               "all goroutines are asleep - deadlock!(.|\n)*goroutine [0-9]+ main .chan receive");
-}
-
-TEST(Dump, ShowsParkedGoroutines) {
-  run([] {
-    std::atomic<bool> up{false};
-    go({.name = "sleeper"}, [&] {
-      up = true;
-      sleep(1h);
-    });
-    while (!up) yield();
-    std::string text;
-    do {
-      text.clear();
-      rt::dump_goroutines(text);
-    } while (text.find("sleeper [sleep") == std::string::npos);
-    EXPECT_THAT(text, HasSubstr("started by goroutine"));
-    EXPECT_THAT(text, HasSubstr("main [running]"));
-  });
 }
 
 TEST(ForeignThread, StartsAndWakesGoroutines) {

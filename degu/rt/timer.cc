@@ -1,6 +1,7 @@
-// Timers: a 4-ary heap a P. A stopped timer leaves its heap at once (Timer::index says where it is), so heaps
-// hold no garbage; rejected: Go's lazy deletion, which needs timers that outlive their owners. Whoever runs
-// the scheduler loop fires what is due on its own P; an idle thread about to sleep looks after all of them.
+// Timers: the last few armed and a 4-ary heap, a P. Most timers are deadlines that are stopped soon: those never see
+// the heap. A stopped timer leaves at once (Timer::index says where it is), so there is no garbage; rejected: Go's lazy
+// deletion, which needs timers that outlive their owners. Whoever runs the scheduler loop fires what is due on its own
+// P; an idle thread about to sleep looks after all of them.
 #include <degu/base/assert.h>
 #include <degu/rt/internal/sched.h>
 #include <degu/rt/timer.h>
@@ -12,6 +13,7 @@ namespace degu::rt {
 namespace {
 
 constexpr uint32_t kArity = 4;
+constexpr uint32_t kRecent = 1U << 31;  // of Timer::index: not in the heap
 
 void place(P& p, uint32_t index, TimerEntry entry) noexcept {
   p.timers[index] = entry;
@@ -44,8 +46,11 @@ void sift_down(P& p, uint32_t index, TimerEntry entry) noexcept {
   place(p, index, entry);
 }
 
-void publish_top(P& p) noexcept {
-  p.next_timer.store(p.timers.empty() ? kNoTimer : p.timers.front().when_ns, std::memory_order_seq_cst);
+void push(P& p, TimerEntry entry) noexcept {
+  // Doubling would copy, and touch, as much again as is kept.
+  if (p.timers.size() == p.timers.capacity()) p.timers.reserve(4 * p.timers.size() + p.recent_timers.size());
+  p.timers.push_back(entry);
+  sift_up(p, static_cast<uint32_t>(p.timers.size() - 1), entry);
 }
 
 void remove_at(P& p, uint32_t index) noexcept {
@@ -59,41 +64,56 @@ void remove_at(P& p, uint32_t index) noexcept {
   }
 }
 
+void remove_recent(P& p, uint32_t at) noexcept {
+  const TimerEntry last = p.recent_timers[--p.recent_timer_count];
+  p.recent_timers[at] = last;
+  last.timer->index = kRecent | at;
+}
+
+// Relaxed: who still sees the earlier time looks once in vain.
+void publish_later(P& p) noexcept {
+  int64_t first = p.timers.empty() ? kNoTimer : p.timers.front().when_ns;
+  for (uint32_t i = 0; i < p.recent_timer_count; ++i) first = std::min(first, p.recent_timers[i].when_ns);
+  p.next_timer.store(first, std::memory_order_relaxed);
+}
+
 int64_t to_ns(TimePoint when) noexcept {
   return std::max<int64_t>(1, std::chrono::nanoseconds(when.time_since_epoch()).count());
 }
 
 }  // namespace
 
-int64_t clock_ns() noexcept { return to_ns(now()); }
-
-int64_t coarse_clock_ns() noexcept {
-  timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+void settle_timers(P& p) noexcept {
+  for (uint32_t i = 0; i < p.recent_timer_count; ++i) push(p, p.recent_timers[i]);
+  p.recent_timer_count = 0;
 }
 
-bool timer_start(Timer& timer, TimePoint when, std::chrono::nanoseconds period, Timer::Fire fire, void* arg,
-                 uint32_t seq) noexcept {
+int64_t clock_ns() noexcept { return to_ns(scheduler_now()); }
+
+bool timer_start(Timer& timer, TimePoint when, Timer::Fire fire, void* arg, uint32_t seq) noexcept {
   M* m = this_m();
   Scheduler* sched = m != nullptr ? m->sched : default_scheduler();
   if (sched == nullptr) return false;
-  P& p = m != nullptr && m->p != nullptr ? *m->p : sched->ps[0];
+  P* const virtual_timers =
+      m != nullptr && m->g != nullptr && m->g->world != nullptr ? m->g->world->timers() : nullptr;
+  P& p = virtual_timers != nullptr         ? *virtual_timers
+         : m != nullptr && m->p != nullptr ? *m->p
+                                           : *sched->ps[0].load(std::memory_order_acquire);
   const int64_t when_ns = to_ns(when);
   p.timer_lock.lock();
   DEGU_ASSERT(timer.owner.load(std::memory_order_relaxed) == nullptr, "timer_start of an armed timer");
-  timer.when = when;
-  timer.period = period;
+  if (p.recent_timer_count == p.recent_timers.size()) settle_timers(p);
+  timer.index = kRecent | p.recent_timer_count;
+  timer.seq = seq;
   timer.fire = fire;
   timer.arg = arg;
-  timer.seq = seq;
-  p.timers.push_back({when_ns, &timer});
-  sift_up(p, static_cast<uint32_t>(p.timers.size() - 1), {when_ns, &timer});
+  p.recent_timers[p.recent_timer_count++] = {when_ns, &timer};
   timer.owner.store(&p, std::memory_order_release);
-  publish_top(p);
+  const bool is_first = when_ns < p.next_timer.load(std::memory_order_relaxed);
+  if (is_first) p.next_timer.store(when_ns, std::memory_order_seq_cst);
   p.timer_lock.unlock();
   // A thread asleep in epoll_wait past that time has to look again.
-  if (sched->polling.load(std::memory_order_seq_cst) &&
+  if (is_first && virtual_timers == nullptr && sched->polling.load(std::memory_order_seq_cst) &&
       when_ns < sched->poll_until.load(std::memory_order_seq_cst)) {
     netpoll_break(*sched);
   }
@@ -101,61 +121,91 @@ bool timer_start(Timer& timer, TimePoint when, std::chrono::nanoseconds period, 
 }
 
 bool timer_stop(Timer& timer) noexcept {
-  P* p = timer.owner.load(std::memory_order_acquire);
-  if (p == nullptr) return false;
-  p->timer_lock.lock();
-  const bool armed = timer.owner.load(std::memory_order_relaxed) == p;
-  if (armed) {
-    remove_at(*p, timer.index);
-    timer.owner.store(nullptr, std::memory_order_release);
-    publish_top(*p);
+  while (P* p = timer.owner.load(std::memory_order_acquire)) {
+    p->timer_lock.lock();
+    if (timer.owner.load(std::memory_order_relaxed) == p) {
+      const bool is_recent = (timer.index & kRecent) != 0;
+      const uint32_t at = timer.index & ~kRecent;
+      const int64_t when_ns = is_recent ? p->recent_timers[at].when_ns : p->timers[at].when_ns;
+      is_recent ? remove_recent(*p, at) : remove_at(*p, at);
+      timer.owner.store(nullptr, std::memory_order_release);
+      if (when_ns == p->next_timer.load(std::memory_order_relaxed)) publish_later(*p);
+      p->timer_lock.unlock();
+      return true;
+    }
+    p->timer_lock.unlock();  // it has fired, or has moved to another P
   }
-  p->timer_lock.unlock();
-  return armed;
+  return false;
 }
 
 int64_t run_timers(P& p, int64_t now_ns) noexcept {
   if (p.next_timer.load(std::memory_order_relaxed) > now_ns)
     return p.next_timer.load(std::memory_order_relaxed);
+  // Who is woken by what fires is told from others by this event. A simulation has its timers run outside of any P.
+  if (const M* m = this_m(); m != nullptr && m->p != nullptr && m->g == nullptr)
+    flight_record(*m->p, FlightEvent::kTimers, 0);
   p.timer_lock.lock();
-  while (!p.timers.empty() && p.timers.front().when_ns <= now_ns) {
-    TimerEntry entry = p.timers.front();
-    Timer& timer = *entry.timer;
+  while (p.next_timer.load(std::memory_order_relaxed) <= now_ns) {
+    settle_timers(p);
+    Timer& timer = *p.timers.front().timer;
     const Timer::Fire fire = timer.fire;
     void* const arg = timer.arg;
     const uint32_t seq = timer.seq;
-    if (timer.period.count() > 0) {
-      const int64_t period = timer.period.count();
-      entry.when_ns += period * (1 + (now_ns - entry.when_ns) / period);  // late ticks are dropped
-      sift_down(p, 0, entry);
-    } else {
-      remove_at(p, 0);
-      timer.owner.store(nullptr, std::memory_order_release);
-    }
-    publish_top(p);
+    remove_at(p, 0);
+    timer.owner.store(nullptr, std::memory_order_release);
+    publish_later(p);
     p.timer_lock.unlock();
     fire(arg, seq);  // the Timer may be gone from here on
     p.timer_lock.lock();
   }
-  const int64_t next = p.timers.empty() ? kNoTimer : p.timers.front().when_ns;
+  const int64_t next = p.next_timer.load(std::memory_order_relaxed);
   p.timer_lock.unlock();
   return next;
 }
 
 int64_t earliest_timer(Scheduler& sched) noexcept {
   int64_t earliest = kNoTimer;
-  for (uint32_t i = 0; i < sched.procs; ++i) {
-    earliest = std::min(earliest, sched.ps[i].next_timer.load(std::memory_order_seq_cst));
+  const uint32_t count = sched.p_count.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < count; ++i) {
+    const P* p = sched.ps[i].load(std::memory_order_acquire);
+    earliest = std::min(earliest, p->next_timer.load(std::memory_order_seq_cst));
   }
   return earliest;
 }
 
+// The timers of a P that nobody runs for now.
+void move_timers(P& from, P& to) noexcept {
+  if (from.next_timer.load(std::memory_order_seq_cst) == kNoTimer) return;
+  P& first = from.id < to.id ? from : to;
+  P& second = from.id < to.id ? to : from;
+  first.timer_lock.lock();
+  second.timer_lock.lock();
+  settle_timers(from);
+  for (const TimerEntry& entry : from.timers) {
+    push(to, entry);
+    entry.timer->owner.store(&to, std::memory_order_release);
+  }
+  const int64_t moved = from.next_timer.load(std::memory_order_relaxed);
+  from.timers.clear();
+  // In this order: of two looks at all Ps one after the other, one sees the timers.
+  if (moved < to.next_timer.load(std::memory_order_relaxed))
+    to.next_timer.store(moved, std::memory_order_seq_cst);
+  from.next_timer.store(kNoTimer, std::memory_order_seq_cst);
+  second.timer_lock.unlock();
+  first.timer_lock.unlock();
+}
+
 void drop_timers(P& p) noexcept {
   p.timer_lock.lock();
-  for (const TimerEntry& entry : p.timers) entry.timer->owner.store(nullptr, std::memory_order_release);
-  p.timers.clear();
-  publish_top(p);
+  settle_timers(p);
+  std::vector<TimerEntry> dropped;
+  dropped.swap(p.timers);
+  publish_later(p);
+  for (const TimerEntry& entry : dropped) entry.timer->owner.store(nullptr, std::memory_order_release);
   p.timer_lock.unlock();
+  for (const TimerEntry& entry : dropped) {
+    if (entry.timer->drop != nullptr) entry.timer->drop(entry.timer->arg);  // it may be gone from here on
+  }
 }
 
 }  // namespace degu::rt

@@ -1,12 +1,12 @@
 // Kills a process that writes, again and again, and looks at what it left: what was acknowledged is there,
 // what was one transaction is there as a whole, sagas end.
 #include <degu/base/random.h>
+#include <degu/base/testing/temp_dir.h>
 #include <degu/rt/run.h>
 #include <degu/store/database.h>
 #include <degu/store/idempotency.h>
 #include <degu/store/saga.h>
 #include <degu/store/testing/crash_child.h>
-#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/wait_group.h>
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -21,9 +21,9 @@ namespace degu::store {
 namespace {
 
 using namespace std::chrono_literals;
+using degu::testing::TempDir;
 using testing::crash_argument;
 using testing::CrashChild;
-using testing::TempDir;
 
 constexpr int kRounds = 25;
 

@@ -1,8 +1,8 @@
+#include <degu/base/testing/temp_dir.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/rt/run.h>
 #include <degu/store/database.h>
 #include <degu/store/sqlite_error.h>
-#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/wait_group.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ namespace degu::store {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::TempDir;
+using degu::testing::TempDir;
 
 constexpr const char* kSchema =
     "CREATE TABLE t(k INTEGER PRIMARY KEY, v TEXT NOT NULL UNIQUE, n INTEGER CHECK(n >= 0)) STRICT;"

@@ -1,6 +1,6 @@
+#include <degu/base/testing/temp_dir.h>
 #include <degu/rt/run.h>
 #include <degu/store/idempotency.h>
-#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 namespace degu::store {
 namespace {
 
-using testing::TempDir;
+using degu::testing::TempDir;
 
 class IdempotencyTest : public ::testing::Test {
  protected:

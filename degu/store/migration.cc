@@ -1,3 +1,4 @@
+#include <degu/base/time.h>
 #include <degu/store/internal/connection.h>
 #include <degu/store/internal/sha256.h>
 #include <degu/store/migration.h>
@@ -44,7 +45,7 @@ void apply(Connection& connection, const Migration& migration) {
   try {
     connection.script(migration.sql);
     Transaction tx(connection);
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto now = wall_now().time_since_epoch();
     tx.exec("INSERT INTO degu_migrations(version, name, checksum, applied_at_ms) VALUES(?,?,?,?)",
             migration.version, migration.name, sha256_hex(migration.sql),
             std::chrono::duration_cast<std::chrono::milliseconds>(now).count());

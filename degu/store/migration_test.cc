@@ -1,14 +1,14 @@
+#include <degu/base/testing/temp_dir.h>
 #include <degu/rt/run.h>
 #include <degu/store/database.h>
-#include <degu/store/testing/temp_dir.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace degu::store {
 namespace {
 
+using degu::testing::TempDir;
 using ::testing::HasSubstr;
-using testing::TempDir;
 
 const Migration kFirst{1, "first", "CREATE TABLE a(x INTEGER) STRICT; INSERT INTO a VALUES(1)"};
 const Migration kSecond{2, "second", "ALTER TABLE a ADD COLUMN y INTEGER NOT NULL DEFAULT 7"};

@@ -1,6 +1,6 @@
+#include <degu/base/testing/temp_dir.h>
 #include <degu/rt/run.h>
 #include <degu/store/outbox.h>
-#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/mutex.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,8 +13,8 @@ namespace degu::store {
 namespace {
 
 using namespace std::chrono_literals;
+using degu::testing::TempDir;
 using ::testing::ElementsAre;
-using testing::TempDir;
 
 // What arrived, by key.
 class Receiver {

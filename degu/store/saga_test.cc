@@ -1,7 +1,7 @@
+#include <degu/base/testing/temp_dir.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/rt/run.h>
 #include <degu/store/saga.h>
-#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/mutex.h>
 #include <degu/sync/wait_group.h>
 #include <gmock/gmock.h>
@@ -16,8 +16,8 @@ namespace degu::store {
 namespace {
 
 using namespace std::chrono_literals;
+using degu::testing::TempDir;
 using ::testing::ElementsAre;
-using testing::TempDir;
 
 // The world that sagas change: effects by name, and a log of what was asked of it.
 class World {

@@ -23,13 +23,19 @@
 namespace degu::sync_internal {
 namespace {
 
+inline void copy_word(uint32_t word, void* to, const void* from) noexcept {
+  if (word == 8) {
+    std::memcpy(to, from, 8);
+  } else {
+    std::memcpy(to, from, 4);
+  }
+}
+
 inline void move_element(const ElementOps& ops, void* to, void* from) noexcept {
   if (ops.move != nullptr) {
     ops.move(to, from);
-  } else if (ops.size == 8) {
-    std::memcpy(to, from, 8);
-  } else if (ops.size == 4) {
-    std::memcpy(to, from, 4);
+  } else if (ops.word != 0) {
+    copy_word(ops.word, to, from);
   } else {
     std::memcpy(to, from, ops.size);
   }
@@ -53,7 +59,7 @@ inline void pop_element(ChanCore& core, void* slot) noexcept {
 
 inline uint32_t count_of(const ChanCore& core) noexcept { return core.count.load(std::memory_order_relaxed); }
 
-inline Outcome send_step(ChanCore& core, void* element, Peer& peer) noexcept {
+[[gnu::always_inline]] inline Outcome send_step(ChanCore& core, void* element, Peer& peer) noexcept {
   if (core.closed.load(std::memory_order_relaxed)) return Outcome::kClosed;
   if (!core.receivers.empty()) {
     if (auto* receiver = static_cast<ChanWaiter*>(core.receivers.pop_claimed())) {
@@ -67,7 +73,7 @@ inline Outcome send_step(ChanCore& core, void* element, Peer& peer) noexcept {
   return Outcome::kDone;
 }
 
-inline Outcome recv_step(ChanCore& core, void* slot, Peer& peer) noexcept {
+[[gnu::always_inline]] inline Outcome recv_step(ChanCore& core, void* slot, Peer& peer) noexcept {
   if (count_of(core) > 0) {
     pop_element(core, slot);
     ChanWaiter* sender = nullptr;
@@ -92,14 +98,15 @@ inline Outcome recv_step(ChanCore& core, void* slot, Peer& peer) noexcept {
 // A nil channel: only the end of the context ends the wait.
 [[noreturn]] void wait_forever(rt::WaitReason reason) {
   for (;;) {
+    rt::sim_point();
     rt::begin_wait(rt::Interrupt::kObserve);
     if (rt::park(reason, nullptr) == rt::kTagCancelled) rt::throw_interrupted();
   }
 }
 
-// Waits in `queue`; called with the lock held, releases it. True: an element has passed. False: the channel
-// was closed.
-bool wait_in(ChanCore& core, WaitQueue& queue, void* slot, rt::WaitReason reason) {
+// A wait that its context may end; see wait_in().
+[[gnu::noinline]] bool wait_interruptible(ChanCore& core, WaitQueue& queue, void* slot,
+                                          rt::WaitReason reason) {
   ChanWaiter waiter;
   waiter.ticket = rt::begin_wait(rt::Interrupt::kObserve);
   waiter.tag = 0;
@@ -119,13 +126,74 @@ bool wait_in(ChanCore& core, WaitQueue& queue, void* slot, rt::WaitReason reason
   return waiter.ok;
 }
 
+// Waits in `queue`; called with the lock held, releases it. True: an element has passed. False: the channel
+// was closed.
+[[gnu::always_inline]] inline bool wait_in(ChanCore& core, WaitQueue& queue, void* slot,
+                                           rt::WaitReason reason) {
+  rt::G* g = rt::sole_waiter(rt::Interrupt::kObserve);
+  if (g == nullptr) [[unlikely]]
+    return wait_interruptible(core, queue, slot, reason);
+  ChanWaiter waiter;
+  waiter.ticket = {g, rt::kSoleSeq};
+  waiter.slot = slot;
+  waiter.ok = false;
+  queue.push_back(&waiter);
+  rt::park_unlocking(g, core.lock, reason, &core);
+  return waiter.ok;
+}
+
+[[gnu::noinline]] void chan_send_waiting(ChanCore& core, void* element) {
+  if (!wait_in(core, core.senders, element, rt::WaitReason::kChanSend)) throw_send_on_closed();
+}
+[[gnu::noinline]] bool chan_recv_waiting(ChanCore& core, void* slot) {
+  return wait_in(core, core.receivers, slot, rt::WaitReason::kChanRecv);
+}
+
+// Any send, called with the lock held.
+[[gnu::noinline]] void chan_send_any(ChanCore& core, void* element) {
+  Peer peer;
+  const Outcome outcome = send_step(core, element, peer);
+  if (outcome == Outcome::kBlocked) return chan_send_waiting(core, element);
+  core.lock.unlock();
+  if (outcome == Outcome::kClosed) throw_send_on_closed();
+  peer.finish(core.ops);
+}
+
+[[gnu::noinline]] bool chan_recv_any(ChanCore& core, void* slot) {
+  Peer peer;
+  const Outcome outcome = recv_step(core, slot, peer);
+  if (outcome == Outcome::kBlocked) return chan_recv_waiting(core, slot);
+  core.lock.unlock();
+  peer.finish(core.ops);
+  return outcome == Outcome::kDone;
+}
+
+// The lock is to be waited for.
+[[gnu::noinline]] void chan_send_contended(ChanCore& core, void* element) {
+  core.lock.lock();
+  chan_send_any(core, element);
+}
+[[gnu::noinline]] bool chan_recv_contended(ChanCore& core, void* slot) {
+  core.lock.lock();
+  return chan_recv_any(core, slot);
+}
+
+// Copies an element between this goroutine and one that was popped, which goes on.
+[[gnu::always_inline]] inline void hand_over(Waiter* popped, uint32_t word, void* to,
+                                             const void* from) noexcept {
+  DEGU_RACE_POINT();
+  copy_word(word, to, from);
+  static_cast<ChanWaiter*>(popped)->ok = true;
+  rt::wake_sole(popped->ticket.g);
+}
+
 }  // namespace
 
 void Peer::complete(const ElementOps& ops) noexcept {
   DEGU_RACE_POINT();
   if (from_ != nullptr) move_element(ops, to_, from_);
   waiter_->ok = true;
-  rt::wake(waiter_->ticket.g);
+  rt::wake_any(waiter_->ticket);
 }
 
 ChanCore* chan_make(const ElementOps& ops, std::size_t capacity) {
@@ -160,25 +228,30 @@ Outcome chan_recv_locked(ChanCore& core, void* slot, Peer& peer) noexcept {
   return recv_step(core, slot, peer);
 }
 
+// Here and in chan_recv(): words between goroutines that nothing else can wake. All the rest is in functions apart, to
+// which these jump, so that they keep nothing across a call and save no registers.
 void chan_send(ChanCore* core, void* element) {
-  if (core == nullptr) wait_forever(rt::WaitReason::kChanSend);
-  Peer peer;
-  core->lock.lock();
-  const Outcome outcome = send_step(*core, element, peer);
-  if (outcome == Outcome::kDone) [[likely]] {
+  if (core == nullptr) [[unlikely]]
+    wait_forever(rt::WaitReason::kChanSend);
+  rt::sim_enter(core->home);
+  if (!core->lock.lock_unless_held()) [[unlikely]]
+    return chan_send_contended(*core, element);
+  const uint32_t word = core->ops.word;
+  if (word == 0 || core->closed.load(std::memory_order_relaxed)) return chan_send_any(*core, element);
+  if (Waiter* receiver = core->receivers.pop_sole(); receiver != nullptr) {
     core->lock.unlock();
-    peer.finish(core->ops);
-    return;
+    return hand_over(receiver, word, static_cast<ChanWaiter*>(receiver)->slot, element);
   }
-  if (outcome == Outcome::kBlocked) {
-    if (wait_in(*core, core->senders, element, rt::WaitReason::kChanSend)) return;
-  } else {
-    core->lock.unlock();
-  }
-  throw_send_on_closed();
+  if (!core->receivers.empty()) return chan_send_any(*core, element);
+  if (count_of(*core) == core->capacity) return chan_send_waiting(*core, element);
+  copy_word(word, core->at(core->tail), element);
+  core->tail = next_index(*core, core->tail);
+  core->count.store(count_of(*core) + 1, std::memory_order_release);
+  core->lock.unlock();
 }
 
 bool chan_try_send(ChanCore* core, void* element) {
+  if (core != nullptr) rt::sim_enter(core->home);
   if (core == nullptr || !core->send_hint()) return false;
   DEGU_RACE_POINT();
   Peer peer;
@@ -191,17 +264,34 @@ bool chan_try_send(ChanCore* core, void* element) {
 }
 
 bool chan_recv(ChanCore* core, void* slot) {
-  if (core == nullptr) wait_forever(rt::WaitReason::kChanRecv);
-  Peer peer;
-  core->lock.lock();
-  const Outcome outcome = recv_step(*core, slot, peer);
-  if (outcome == Outcome::kBlocked) return wait_in(*core, core->receivers, slot, rt::WaitReason::kChanRecv);
+  if (core == nullptr) [[unlikely]]
+    wait_forever(rt::WaitReason::kChanRecv);
+  rt::sim_enter(core->home);
+  if (!core->lock.lock_unless_held()) [[unlikely]]
+    return chan_recv_contended(*core, slot);
+  const uint32_t word = core->ops.word;
+  if (count_of(*core) > 0) {
+    if (word == 0 || !core->senders.empty()) return chan_recv_any(*core, slot);
+    copy_word(word, slot, core->at(core->head));
+    core->head = next_index(*core, core->head);
+    core->count.store(count_of(*core) - 1, std::memory_order_release);
+    core->lock.unlock();
+    return true;
+  }
+  if (core->senders.empty()) {
+    if (!core->closed.load(std::memory_order_relaxed)) return chan_recv_waiting(*core, slot);
+    core->lock.unlock();
+    return false;
+  }
+  Waiter* sender = word != 0 ? core->senders.pop_sole() : nullptr;
+  if (sender == nullptr) return chan_recv_any(*core, slot);
   core->lock.unlock();
-  peer.finish(core->ops);
-  return outcome == Outcome::kDone;
+  hand_over(sender, word, slot, static_cast<ChanWaiter*>(sender)->slot);
+  return true;
 }
 
 Outcome chan_try_recv(ChanCore* core, void* slot) {
+  if (core != nullptr) rt::sim_enter(core->home);
   if (core == nullptr || !core->recv_hint()) return Outcome::kBlocked;
   DEGU_RACE_POINT();
   Peer peer;
@@ -214,6 +304,7 @@ Outcome chan_try_recv(ChanCore* core, void* slot) {
 
 void chan_close(ChanCore* core) {
   if (core == nullptr) throw Error(Code::kFailedPrecondition, "close of nil channel");
+  rt::sim_enter(core->home);
   core->lock.lock();
   if (core->closed.load(std::memory_order_relaxed)) {
     core->lock.unlock();

@@ -1,6 +1,7 @@
 // Cond. The waiter is in the queue before the user's lock is released, so a signal given under that lock
 // finds it. Between enqueue() and park() only lock.unlock() runs, which never parks.
 #include <degu/rt/race_point.h>
+#include <degu/rt/sim_point.h>
 #include <degu/sync/cond.h>
 
 namespace degu {
@@ -23,14 +24,16 @@ uint16_t Cond::park(sync_internal::Waiter& waiter, TimePoint deadline) noexcept 
 }
 
 void Cond::signal() noexcept {
+  rt::sim_point();
   if (queue_.empty_hint()) return;
   lock_.lock();
   sync_internal::Waiter* first = queue_.pop_claimed();
   lock_.unlock();
-  if (first != nullptr) rt::wake(first->ticket.g);
+  if (first != nullptr) rt::wake_any(first->ticket);
 }
 
 void Cond::broadcast() noexcept {
+  rt::sim_point();
   if (queue_.empty_hint()) return;
   lock_.lock();
   sync_internal::Waiter* all = queue_.pop_all_claimed();

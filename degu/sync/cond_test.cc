@@ -1,4 +1,4 @@
-// After golang/go src/sync/cond_test.go, once_test.go, oncefunc_test.go, waitgroup_test.go and pool_test.go.
+// After golang/go src/sync/cond_test.go.
 #include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/cond.h>
 #include <degu/sync/mutex.h>
@@ -102,6 +102,39 @@ TEST(Cond, PassesTheTurn) {
     }
     wg.wait();
     EXPECT_EQ(turn, 150);
+  });
+}
+
+// SignalStealing: who comes after the signal does not get it; it belongs to the one that waited, though it is still on
+// its way.
+TEST(Cond, LateComersDoNotStealTheSignal) {
+  all_shapes([] {
+    for (int round = 0; round < 100; ++round) {
+      Mutex mutex;
+      Cond cond;
+      bool done = false;
+      WaitGroup wg;
+      std::atomic<bool> first_woken{false};
+      wg.go([&] {
+        std::unique_lock lock(mutex);
+        cond.wait(lock);
+        first_woken = true;
+      });
+      until([&] { return cond.has_waiters_for_test(); });
+      // Signals while somebody else queues up behind the first.
+      wg.go([&] { cond.signal(); });
+      wg.go([&] {
+        std::unique_lock lock(mutex);
+        while (!done) cond.wait(lock);
+      });
+      until([&] { return first_woken.load(); });
+      {
+        const std::lock_guard guard(mutex);
+        done = true;
+      }
+      cond.broadcast();
+      wg.wait();
+    }
   });
 }
 

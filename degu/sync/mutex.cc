@@ -8,7 +8,7 @@
 //             the lock (and clears kWoken when it has it, or waits again at the front of the queue).
 //   starving  set by a woken waiter that has lost again after 1 ms in all. Then unlock gives kLocked straight to
 //             the first waiter. Cleared by the hand-over to the last waiter, or to one that has waited for less
-//             than 1 ms.
+//             than 1 ms. The unlocker then yields to the new owner.
 //   leave     a waiter whose patience ended unlinks itself; the last one clears kWaiters and kStarving. It is never
 //             kWoken, as it gave that up, while the mutex was locked, when it parked.
 // kWoken has one owner: who set it, or the waiter it was set for.
@@ -20,6 +20,8 @@
 #include <degu/rt/race_point.h>
 #include <degu/rt/run.h>
 #include <degu/sync/mutex.h>
+
+#include <cstddef>
 
 namespace degu {
 namespace {
@@ -44,11 +46,20 @@ struct Mutex::LockWaiter : sync_internal::Waiter {
   bool granted = false;  // the lock was handed over
 };
 
+std::size_t Mutex::owner_offset() noexcept { return offsetof(Mutex, owner_); }
+
+namespace {
+[[maybe_unused]] const bool owner_is_known =
+    (rt::set_owner_offset(rt::WaitReason::kMutex, Mutex::owner_offset()), true);
+}
+
 bool Mutex::try_lock() noexcept {
+  rt::sim_point();
   uint32_t state = state_.load(std::memory_order_relaxed);
   while ((state & (kLocked | kStarving)) == 0) {
     if (state_.compare_exchange_weak(state, state | kLocked, std::memory_order_acquire,
                                      std::memory_order_relaxed)) {
+      owner_.store(rt::owner_mark(), std::memory_order_relaxed);
       return true;
     }
   }
@@ -56,14 +67,18 @@ bool Mutex::try_lock() noexcept {
 }
 
 bool Mutex::try_lock_until(TimePoint deadline) {
+  rt::sim_point();
   uint32_t expected = 0;
   if (state_.compare_exchange_strong(expected, kLocked, std::memory_order_acquire,
                                      std::memory_order_relaxed)) {
+    owner_.store(rt::owner_mark(), std::memory_order_relaxed);
     return true;
   }
   const Parked result = lock_slow(rt::Interrupt::kObserve, deadline);
   if (result == Parked::kCancelled) rt::throw_interrupted();
-  return result == Parked::kGranted;
+  if (result != Parked::kGranted) return false;
+  owner_.store(rt::owner_mark(), std::memory_order_relaxed);
+  return true;
 }
 
 // Takes the lock if it is free; `state` is up to date otherwise.
@@ -131,12 +146,17 @@ Mutex::Parked Mutex::park_in_queue(LockWaiter& waiter, bool awoke, rt::Interrupt
     const uint32_t wanted = (state | kWaiters | mode) & ~(awoke ? kWoken : 0u);
     if (state_.compare_exchange_weak(state, wanted, std::memory_order_relaxed)) break;
   }
-  waiter.ticket = rt::begin_wait(interrupt);
+  rt::G* g = deadline == kNever ? rt::sole_waiter(interrupt) : nullptr;
+  waiter.ticket = g != nullptr ? rt::Ticket{g, rt::kSoleSeq} : rt::begin_wait(interrupt);
   waiter.tag = 0;
   if (again) {
     queue_.push_front(&waiter);
   } else {
     queue_.push_back(&waiter);
+  }
+  if (g != nullptr) {
+    rt::park_unlocking(g, queue_lock_, rt::WaitReason::kMutex, this);
+    return waiter.granted ? Parked::kGranted : Parked::kWoken;
   }
   queue_lock_.unlock();
   DEGU_RACE_POINT();
@@ -151,11 +171,14 @@ Mutex::Parked Mutex::park_in_queue(LockWaiter& waiter, bool awoke, rt::Interrupt
 }
 
 void Mutex::unlock_slow(uint32_t old) noexcept {
-  DEGU_CHECK((old & kLocked) != 0, "unlock of unlocked Mutex {}", static_cast<const void*>(this));
+  DEGU_CHECK((old & kLocked) != 0,
+             "unlock of unlocked Mutex {}: unlock it once for each lock(); std::lock_guard does",
+             static_cast<const void*>(this));
   if ((old & kStarving) == 0 && (old & (kWaiters | kWoken)) != kWaiters) return;
   DEGU_RACE_POINT();
   queue_lock_.lock();
-  uint32_t state = state_.load(std::memory_order_relaxed);
+  // acquire: the lock may have changed hands meanwhile, and what its last owner did has to reach the one it is given to.
+  uint32_t state = state_.load(std::memory_order_acquire);
   for (;;) {
     // Locked again: the next unlock is theirs. Or nobody needs to be woken.
     const bool starving = (state & kStarving) != 0;
@@ -164,7 +187,7 @@ void Mutex::unlock_slow(uint32_t old) noexcept {
       return;
     }
     if (starving) return hand_over(state);
-    if (state_.compare_exchange_weak(state, state | kWoken, std::memory_order_relaxed)) return wake_first();
+    if (state_.compare_exchange_weak(state, state | kWoken, std::memory_order_acquire)) return wake_first();
   }
 }
 
@@ -175,7 +198,7 @@ void Mutex::wake_first() noexcept {
   const uint32_t done = (queue_.empty() ? kWaiters : 0u) | (first == nullptr ? kWoken : 0u);
   if (done != 0) state_.fetch_and(~done, std::memory_order_relaxed);
   queue_lock_.unlock();
-  if (first != nullptr) rt::wake(first->ticket.g);
+  if (first != nullptr) rt::wake_any(first->ticket);
 }
 
 // While it is unlocked and starving nobody changes the state without queue_lock_.
@@ -185,11 +208,16 @@ void Mutex::hand_over(uint32_t state) noexcept {
   if (first != nullptr) {
     if (now() - first->since <= kStarvationLimit) state &= ~kStarving;
     first->granted = true;
+    owner_.store(0, std::memory_order_relaxed);  // until the new one runs
     state |= kLocked;
   }
   state_.store(state, std::memory_order_release);
   queue_lock_.unlock();
-  if (first != nullptr) rt::wake(first->ticket.g);
+  if (first == nullptr) return;
+  rt::wake_any(first->ticket);
+  // The new owner runs at once, in what is left of our turn (Go's Semrelease with handoff): else all others would wait
+  // for as long as we go on without the lock. `this` may be gone after that.
+  yield();
 }
 
 }  // namespace degu

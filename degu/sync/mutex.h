@@ -3,6 +3,8 @@
 
 #include <degu/base/time.h>
 #include <degu/rt/lock.h>
+#include <degu/rt/owner.h>
+#include <degu/rt/sim_point.h>
 #include <degu/sync/internal/wait_queue.h>
 
 #include <atomic>
@@ -29,12 +31,14 @@ class Mutex {
   /// Does not observe the context: clean-up code must be able to restore invariants. Locking twice in one
   /// goroutine waits for ever.
   void lock() noexcept {
+    rt::sim_point();
     uint32_t expected = 0;
     // acquire pairs with the release in unlock().
     if (!state_.compare_exchange_strong(expected, kLocked, std::memory_order_acquire,
                                         std::memory_order_relaxed)) {
       lock_slow(rt::Interrupt::kIgnore, kNever);
     }
+    owner_.store(rt::owner_mark(), std::memory_order_relaxed);
   }
 
   /// Never waits. False while it is locked, or is being handed over.
@@ -49,12 +53,19 @@ class Mutex {
 
   /// Aborts the process when it is not locked: an invariant is broken somewhere.
   void unlock() noexcept {
+    rt::sim_point();
     const uint32_t old = state_.fetch_sub(kLocked, std::memory_order_release);
     if (old != kLocked) [[unlikely]]
       unlock_slow(old);
   }
 
   bool has_waiters_for_test() const noexcept { return !queue_.empty_hint(); }
+  bool starving_for_test() const noexcept {
+    return (state_.load(std::memory_order_relaxed) & kStarving) != 0;
+  }
+
+  /// Where the owner's mark is in a Mutex, for rt::set_owner_offset().
+  static std::size_t owner_offset() noexcept;
 
  private:
   struct LockWaiter;
@@ -76,6 +87,7 @@ class Mutex {
   std::atomic<uint32_t> state_{0};
   rt::Lock queue_lock_;  // guards queue_; kWaiters, and kStarving while unlocked, change only under it
   std::atomic<uint32_t> barges_{0};  // locks taken past a woken waiter; a heuristic, may lose counts
+  std::atomic<uint32_t> owner_{0};   // who locked it last, for the search for deadlocks; 0: not known
   sync_internal::WaitQueue queue_;
 };
 

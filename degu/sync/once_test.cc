@@ -9,6 +9,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace degu {
 namespace {
@@ -74,6 +75,78 @@ TEST(OnceValue, RepeatsTheException) {
       EXPECT_EQ(testing::code_of([&] { func(); }), Code::kNotFound);
     }
     EXPECT_EQ(runs, 2);
+  });
+}
+
+// OncePanic under contention: the exception leaves one call only, and nobody runs it again.
+TEST(Once, AnExceptionLeavesOneCallOnly) {
+  all_shapes([] {
+    Once once;
+    std::atomic<int> runs{0};
+    std::atomic<int> thrown{0};
+    WaitGroup wg;
+    for (int i = 0; i < 6; ++i) {
+      wg.go([&] {
+        try {
+          once.call([&] {
+            runs.fetch_add(1);
+            yield();
+            throw Error(Code::kAborted, "once");
+          });
+        } catch (const Error&) {
+          thrown.fetch_add(1);
+        }
+      });
+    }
+    wg.wait();
+    EXPECT_EQ(runs, 1);
+    EXPECT_EQ(thrown, 1);
+  });
+}
+
+// OnceValues
+TEST(OnceValue, GivesSeveralValues) {
+  run([] {
+    int runs = 0;
+    OnceValue pair([&] { return std::pair(++runs, std::string("second")); });
+    for (int i = 0; i < 3; ++i) {
+      const auto& [first, second] = pair();
+      EXPECT_EQ(first, 1);
+      EXPECT_EQ(second, "second");
+    }
+  });
+}
+
+// OnceFuncPanic, OnceFuncPanicNil, OnceFuncPanicTraceback: the very same exception each time, whatever was thrown.
+TEST(OnceFunc, RepeatsTheSameException) {
+  run([] {
+    OnceFunc func([] { throw Error(Code::kDataLoss, "why it failed"); });
+    OnceFunc odd([] { throw 42; });  // NOLINT
+    const Error* first = nullptr;
+    for (int i = 0; i < 3; ++i) {
+      try {
+        func();
+        ADD_FAILURE();
+      } catch (const Error& e) {
+        EXPECT_EQ(e.message(), "why it failed");
+        if (first == nullptr) first = &e;
+        EXPECT_EQ(&e, first);
+      }
+      EXPECT_THROW(odd(), int);
+    }
+  });
+}
+
+// OnceXGC, after a failure: the captures go then too.
+TEST(OnceFunc, DropsItsCapturesAfterAFailure) {
+  run([] {
+    auto held = std::make_shared<int>(1);
+    OnceFunc func([held] { throw Error(Code::kAborted, "no"); });
+    OnceValue value([held]() -> int { throw Error(Code::kAborted, "no"); });
+    EXPECT_EQ(held.use_count(), 3);
+    EXPECT_THROW(func(), Error);
+    EXPECT_THROW(value(), Error);
+    EXPECT_EQ(held.use_count(), 1);
   });
 }
 

@@ -6,6 +6,10 @@
 #include <degu/sync/rw_mutex.h>
 
 namespace degu {
+namespace {
+[[maybe_unused]] const bool owner_is_known =
+    (rt::set_owner_offset(rt::WaitReason::kRWMutexRead, Mutex::owner_offset()), true);
+}
 
 void RWMutex::lock() noexcept {
   writers_.lock();
@@ -29,8 +33,12 @@ bool RWMutex::try_lock() noexcept {
 }
 
 void RWMutex::unlock() noexcept {
+  rt::sim_point();
   const int32_t readers = readers_.fetch_add(kMaxReaders, std::memory_order_acq_rel) + kMaxReaders;
-  DEGU_CHECK(readers < kMaxReaders, "unlock of unlocked RWMutex {}", static_cast<const void*>(this));
+  DEGU_CHECK(
+      readers < kMaxReaders,
+      "unlock of RWMutex {} that nobody writes: unlock() ends lock(), unlock_shared() ends lock_shared()",
+      static_cast<const void*>(this));
   DEGU_RACE_POINT();
   if (readers > 0) reader_sema_.release(static_cast<uint32_t>(readers));
   writers_.unlock();
@@ -47,10 +55,13 @@ bool RWMutex::try_lock_shared() noexcept {
   return false;
 }
 
-void RWMutex::wait_for_writer() noexcept { reader_sema_.acquire(rt::WaitReason::kRWMutex, this); }
+// The object is what has the owner: the writers' mutex.
+void RWMutex::wait_for_writer() noexcept { reader_sema_.acquire(rt::WaitReason::kRWMutexRead, &writers_); }
 
 void RWMutex::unlock_shared_slow(int32_t old) noexcept {
-  DEGU_CHECK(old != 0 && old != -kMaxReaders, "unlock_shared of RWMutex {} that nobody reads",
+  DEGU_CHECK(old != 0 && old != -kMaxReaders,
+             "unlock_shared of RWMutex {} that nobody reads: unlock_shared() ends lock_shared(), unlock() "
+             "ends lock()",
              static_cast<const void*>(this));
   DEGU_RACE_POINT();
   if (departing_.fetch_sub(1, std::memory_order_acq_rel) == 1) writer_sema_.release(1);

@@ -27,12 +27,14 @@ class RWMutex {
 
   /// To read. Waits only while a writer holds it or waits for it.
   void lock_shared() noexcept {
+    rt::sim_point();
     // acquire pairs with the release in unlock().
     if (readers_.fetch_add(1, std::memory_order_acquire) < 0) wait_for_writer();
   }
   [[nodiscard]] bool try_lock_shared() noexcept;
   /// Aborts the process when it is not locked to read.
   void unlock_shared() noexcept {
+    rt::sim_point();
     // release pairs with the acquire in lock().
     const int32_t old = readers_.fetch_sub(1, std::memory_order_acq_rel);
     if (old <= 0) unlock_shared_slow(old);

@@ -1,10 +1,11 @@
 // select. After Go's runtime/select.go, with one pass more.
 //
-// Pass 1 looks at one channel at a time, in poll order, and takes the first case that is ready: legal, as it
-// is ready at that instant, and it avoids the locks of the others. Only "nothing is ready" needs all channels
-// at one instant, or a select with a default could miss a case that was ready throughout
+// Pass 1 looks at all channels without their locks and takes one of the cases that seem ready: legal, as it is
+// ready at the instant at which it is taken, and it avoids the locks of the others. Only "nothing is ready" needs
+// all channels at one instant, or a select with a default could miss a case that was ready throughout
 // (TestNonblockSelectRace2): pass 2 looks again with all locks held, in address order. Pass 3 enqueues a
-// waiter in each channel before the locks go; at most one waker wins the ticket.
+// waiter in each channel before the locks go; at most one waker wins the ticket. Go shuffles the cases first; to
+// choose among the ready ones costs a random number only where there is a choice.
 //
 // After the wake the waiters are unlinked one channel at a time. Until then others may find them and lose the
 // claim.
@@ -37,19 +38,33 @@ void end_done_wait(rt::CancelWaiter* waiter) {
 
 class Select {
  public:
-  Select(SelectCase* cases, uint16_t* orders, uint16_t count, SelectScratch* scratch) noexcept
-      : cases_(cases), poll_(orders), lock_order_(orders + count), scratch_(scratch), count_(count) {}
+  Select(SelectCase* cases, uint16_t count, SelectOrder order, uint16_t* orders,
+         SelectScratch* scratch) noexcept
+      : cases_(cases),
+        ready_(orders),
+        lock_order_(orders + count),
+        scratch_(scratch),
+        count_(count),
+        order_(order) {}
 
-  int run(SelectOrder order) {
-    plan(order);
-    int taken = try_one_by_one();
-    if (taken >= 0) return taken;
+  int run() {
+    rt::sim_point();
+    survey();
+    while (ready_count_ > 0) {
+      const uint16_t i = pick();
+      if (attempt(i)) return i;
+    }
     // One channel that was not ready is an instant at which nothing was.
-    if (default_ >= 0 && polled_ <= 1) return default_;
+    if (default_ >= 0 && waitable_ <= 1) return default_;
     sort_locks();
-    Peer peer;
     lock_all();
-    taken = try_all(peer);
+    look_again();
+    Peer peer;
+    int taken = -1;
+    while (taken < 0 && ready_count_ > 0) {
+      const uint16_t i = pick();
+      if (cases_[i].kind == Kind::kDone || step(cases_[i], peer) != Outcome::kBlocked) taken = i;
+    }
     if (taken < 0) {
       const int fallback = without_waiting();
       if (fallback < 0) return wait();
@@ -63,29 +78,56 @@ class Select {
   }
 
  private:
-  void plan(SelectOrder order) noexcept {
-    uint64_t random = 0;
-    unsigned bits = 0;
+  // What the cases are, and ready_.
+  [[gnu::always_inline]] void survey() {
     for (uint16_t i = 0; i < count_; ++i) {
       const SelectCase& c = cases_[i];
-      if (c.kind == Kind::kDefault) default_ = i;
-      if (c.kind == Kind::kAfter && (timer_ < 0 || c.deadline < cases_[timer_].deadline)) timer_ = i;
-      if (c.kind != Kind::kSend && c.kind != Kind::kRecv && c.kind != Kind::kDone) continue;
-      // Fisher and Yates, inside out. 16 random bits a step: a bias of 2^-16 for each case at most.
-      uint16_t place = polled_;
-      if (order == SelectOrder::kRandom && polled_ > 0) {
-        if (bits == 0) {
-          random = random_u64();
-          bits = 64;
-        }
-        place = static_cast<uint16_t>(((random & 0xffff) * (polled_ + 1u)) >> 16);
-        random >>= 16;
-        bits -= 16;
+      if (c.chan != nullptr) {
+        rt::sim_also(c.chan->home);
+        note_if(hint(c), i);
+        ++waitable_;
+      } else if (c.kind == Kind::kDone) {
+        note_if(c.node->cancelled(), i);
+        ++waitable_;
+      } else if (c.kind == Kind::kDefault) {
+        default_ = i;
+      } else if (c.kind == Kind::kAfter && (timer_ < 0 || c.deadline < cases_[timer_].deadline)) {
+        timer_ = i;
       }
-      if (place != polled_) poll_[polled_] = poll_[place];
-      poll_[place] = i;
-      ++polled_;
     }
+  }
+
+  // ready_ with the locks held: exact, but for waiters that have been interrupted.
+  [[gnu::always_inline]] void look_again() noexcept {
+    ready_count_ = 0;
+    for (uint16_t i = 0; i < count_; ++i) {
+      const SelectCase& c = cases_[i];
+      if (c.chan != nullptr) {
+        note_if(hint(c), i);
+      } else if (c.kind == Kind::kDone) {
+        note_if(c.node->cancelled(), i);
+      }
+    }
+  }
+
+  void note_if(bool ready, uint16_t i) noexcept {
+    ready_[ready_count_] = i;
+    ready_count_ = static_cast<uint16_t>(ready_count_ + (ready ? 1 : 0));
+  }
+
+  // 16 random bits: a bias of 2^-16 for each case at most.
+  static uint16_t random_below(uint16_t n) noexcept {
+    return static_cast<uint16_t>(((random_u64() & 0xffff) * n) >> 16);
+  }
+
+  // Takes one out of ready_.
+  uint16_t pick() noexcept {
+    const uint16_t place =
+        order_ == SelectOrder::kRandom && ready_count_ > 1 ? random_below(ready_count_) : uint16_t{0};
+    const uint16_t i = ready_[place];
+    --ready_count_;
+    for (uint16_t k = place; k < ready_count_; ++k) ready_[k] = ready_[k + 1];
+    return i;
   }
 
   static bool hint(const SelectCase& c) noexcept {
@@ -103,37 +145,35 @@ class Select {
     return cases_[taken].kind == Kind::kSend && !cases_[taken].ok;
   }
 
-  int try_one_by_one() {
-    for (uint16_t k = 0; k < polled_; ++k) {
-      const uint16_t i = poll_[k];
-      SelectCase& c = cases_[i];
-      if (c.kind == Kind::kDone) {
-        if (c.node->cancelled()) return i;
-        continue;
-      }
-      if (!hint(c)) continue;
-      DEGU_RACE_POINT();
-      Peer peer;
-      c.chan->lock.lock();
-      const Outcome outcome = step(c, peer);
-      c.chan->lock.unlock();
-      if (outcome == Outcome::kBlocked) continue;
-      if (failed_send(i)) throw_send_on_closed();
-      peer.finish(c.chan->ops);
-      return i;
-    }
-    return -1;
+  // False: it is not ready any more.
+  bool attempt(uint16_t i) {
+    SelectCase& c = cases_[i];
+    if (c.kind == Kind::kDone) return true;
+    DEGU_RACE_POINT();
+    Peer peer;
+    c.chan->lock.lock();
+    const Outcome outcome = step(c, peer);
+    c.chan->lock.unlock();
+    if (outcome == Outcome::kBlocked) return false;
+    if (failed_send(i)) throw_send_on_closed();
+    peer.finish(c.chan->ops);
+    return true;
   }
 
-  // The channels' cases by address; a channel that is there twice is locked once.
+  // The channels' cases by address; a channel that is there twice is locked once. Its cases wait in random order:
+  // else the first would be taken by whoever comes.
   void sort_locks() noexcept {
     for (uint16_t i = 0; i < count_; ++i) {
       ChanCore* chan = cases_[i].chan;
       if (chan == nullptr) continue;
       uint16_t place = locks_++;
-      while (place > 0 && cases_[lock_order_[place - 1]].chan > chan) {
+      for (; place > 0 && cases_[lock_order_[place - 1]].chan > chan; --place)
         lock_order_[place] = lock_order_[place - 1];
-        --place;
+      uint16_t equal = 0;
+      while (equal < place && cases_[lock_order_[place - equal - 1]].chan == chan) ++equal;
+      if (equal > 0 && order_ == SelectOrder::kRandom) {
+        for (uint16_t back = random_below(static_cast<uint16_t>(equal + 1)); back > 0; --back, --place)
+          lock_order_[place] = lock_order_[place - 1];
       }
       lock_order_[place] = i;
     }
@@ -151,19 +191,6 @@ class Select {
       const auto last = static_cast<uint16_t>(k - 1);
       if (!repeated(last)) cases_[lock_order_[last]].chan->lock.unlock();
     }
-  }
-
-  int try_all(Peer& peer) noexcept {
-    for (uint16_t k = 0; k < polled_; ++k) {
-      const uint16_t i = poll_[k];
-      SelectCase& c = cases_[i];
-      if (c.kind == Kind::kDone) {
-        if (c.node->cancelled()) return i;
-      } else if (step(c, peer) != Outcome::kBlocked) {
-        return i;
-      }
-    }
-    return -1;
   }
 
   // The default, or a timer that is due; -1: must wait.
@@ -192,8 +219,7 @@ class Select {
     }
     unlock_all();
     DEGU_RACE_POINT();
-    for (uint16_t k = 0; k < polled_; ++k) {
-      const uint16_t i = poll_[k];
+    for (uint16_t i = 0; i < count_; ++i) {
       if (cases_[i].kind != Kind::kDone) continue;
       auto* waiter = ::new (static_cast<void*>(scratch_[i].bytes)) DoneWaiter;
       waiter->on_cancel = end_done_wait;
@@ -204,12 +230,11 @@ class Select {
   }
 
   void dequeue(uint16_t winner) noexcept {
-    for (uint16_t k = 0; k < polled_; ++k) {
-      const uint16_t i = poll_[k];
+    for (uint16_t i = 0; i < count_; ++i) {
       SelectCase& c = cases_[i];
       if (c.kind == Kind::kDone) {
         c.node->remove(done_waiter(i));  // the winner's too: its on_cancel may still be running
-      } else if (i != winner) {
+      } else if (c.chan != nullptr && i != winner) {
         const LockGuard guard(c.chan->lock);
         queue_of(c).remove(chan_waiter(i));
       }
@@ -236,19 +261,21 @@ class Select {
 
   // The current context has ended. A case that asked for just that goes before the exception.
   int ended_context() const {
-    for (uint16_t k = 0; k < polled_; ++k) {
-      const SelectCase& c = cases_[poll_[k]];
-      if (c.kind == Kind::kDone && c.node->cancelled()) return poll_[k];
+    for (uint16_t i = 0; i < count_; ++i) {
+      const SelectCase& c = cases_[i];
+      if (c.kind == Kind::kDone && c.node->cancelled()) return i;
     }
     rt::throw_interrupted();
   }
 
   SelectCase* const cases_;
-  uint16_t* const poll_;        // cases that can become ready, in the order in which they are looked at
+  uint16_t* const ready_;       // cases that seem ready and were not tried, in order
   uint16_t* const lock_order_;  // cases with a channel
   SelectScratch* const scratch_;
   const uint16_t count_;
-  uint16_t polled_ = 0;
+  const SelectOrder order_;
+  uint16_t waitable_ = 0;  // cases that can become ready, but for timers
+  uint16_t ready_count_ = 0;
   uint16_t locks_ = 0;
   int default_ = -1;
   int timer_ = -1;
@@ -258,7 +285,7 @@ class Select {
 
 int select_any(SelectCase* cases, uint16_t count, SelectOrder order, uint16_t* orders,
                SelectScratch* scratch) {
-  return Select(cases, orders, count, scratch).run(order);
+  return Select(cases, count, order, orders, scratch).run();
 }
 
 }  // namespace degu::sync_internal

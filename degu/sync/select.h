@@ -57,8 +57,7 @@ class RecvCase : public CaseBase {
     return outcome != Outcome::kBlocked;
   }
   void run(const SelectCase& c) {
-    std::optional<T> value;
-    if (c.ok) value = slot_.take();
+    std::optional<T> value = c.ok ? slot_.take() : std::nullopt;
     if constexpr (kTakesOptional) {
       handler_(std::move(value));
     } else if constexpr (kTakesValue) {
@@ -150,6 +149,9 @@ class DoneCase : public CaseBase {
   F handler_;
 };
 
+/// A channel that gets the time once, at `when` (timer.cc).
+RecvChan<TimePoint> chan_at(TimePoint when);
+
 template <class F>
 class AfterCase : public CaseBase {
  public:
@@ -162,6 +164,7 @@ class AfterCase : public CaseBase {
   }
   void run(const SelectCase&) { handler_(); }
   void restore() noexcept {}
+  operator RecvChan<TimePoint>() const requires std::is_same_v<F, NoHandler> { return chan_at(deadline_); }
 
  private:
   TimePoint deadline_;
@@ -258,7 +261,8 @@ requires requires(const C& c) { static_cast<rt::CancelNode*>(c.node()); }
   return {context.node(), std::forward<F>(f)};
 }
 
-/// A case of select: ready `delay` from now. Channels that are ready go before a timer that is due.
+/// A case of select: ready `delay` from now. Channels that are ready go before a timer that is due. Without a
+/// handler it also converts to a channel, RecvChan<TimePoint>, that gets the time once (timer.h).
 template <class F = sync_internal::NoHandler>
 [[nodiscard]] sync_internal::AfterCase<std::decay_t<F>> after(std::chrono::nanoseconds delay, F&& f = F{}) {
   return {after_delay(now(), delay), std::forward<F>(f)};

@@ -4,6 +4,7 @@
 #include <degu/base/assert.h>
 #include <degu/base/error.h>
 #include <degu/rt/race_point.h>
+#include <degu/rt/sim_point.h>
 #include <degu/sync/semaphore.h>
 
 #include <string>
@@ -43,11 +44,13 @@ void Semaphore::acquire(int64_t permits) {
 }
 
 bool Semaphore::try_acquire_until(TimePoint deadline, int64_t permits) {
-  DEGU_CHECK(permits >= 0, "negative number of permits: {}", permits);
+  DEGU_CHECK(permits >= 0, "Semaphore {}: negative number of permits: {}", static_cast<const void*>(this),
+             permits);
   if (permits > capacity_) {
     throw Error(Code::kInvalidArgument, "semaphore: " + std::to_string(permits) + " permits wanted of " +
                                             std::to_string(capacity_) + " in all");
   }
+  rt::sim_point();
   PermitWaiter waiter;
   {
     const sync_internal::LockGuard guard(lock_);
@@ -71,19 +74,32 @@ bool Semaphore::try_acquire_until(TimePoint deadline, int64_t permits) {
 }
 
 bool Semaphore::try_acquire(int64_t permits) noexcept {
+  DEGU_CHECK(permits >= 0, "Semaphore {}: negative number of permits: {}", static_cast<const void*>(this),
+             permits);
+  rt::sim_point();
   const sync_internal::LockGuard guard(lock_);
   return take(permits);
 }
 
 void Semaphore::release(int64_t permits) noexcept {
+  rt::sim_point();
   lock_.lock();
   free_ += permits;
   const bool legal = permits >= 0 && free_ <= capacity_;
   sync_internal::Waiter* served = grant();
   lock_.unlock();
-  DEGU_CHECK(legal, "semaphore: {} permits released that were not held", permits);
+  DEGU_CHECK(legal,
+             "Semaphore {}: {} permits released that were not held: release() what acquire() took, or hold()",
+             static_cast<const void*>(this), permits);
   DEGU_RACE_POINT();
   sync_internal::wake_all(served);
+}
+
+std::size_t Semaphore::waiters_for_test() noexcept {
+  const sync_internal::LockGuard guard(lock_);
+  std::size_t count = 0;
+  for (const sync_internal::Waiter* w = queue_.front(); w != nullptr; w = w->next) ++count;
+  return count;
 }
 
 int64_t Semaphore::available() noexcept {

@@ -7,6 +7,7 @@
 #include <degu/sync/internal/wait_queue.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -70,6 +71,7 @@ class Semaphore {
   int64_t available() noexcept;
 
   bool has_waiters_for_test() const noexcept { return !queue_.empty_hint(); }
+  std::size_t waiters_for_test() noexcept;
 
  private:
   struct PermitWaiter;

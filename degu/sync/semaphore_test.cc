@@ -128,14 +128,66 @@ TEST(Semaphore, CancelRacesWithRelease) {
   });
 }
 
-TEST(SemaphoreDeathTest, ReleasingTooMuchAborts) {
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_DEATH(
-      {
-        Semaphore semaphore(1);
-        semaphore.release(1);
-      },
-      "released that were not held");
+// Acquire: by context, a wait without an end, one that is cut short, and one that is served.
+TEST(Semaphore, Acquire) {
+  all_shapes([] {
+    Semaphore semaphore(2);
+    semaphore.acquire(1);
+    semaphore.acquire(1);
+    TaskGroup impatient;
+    impatient.go([&] { EXPECT_THROW(semaphore.acquire(1), Cancelled); });
+    until([&] { return semaphore.has_waiters_for_test(); });
+    impatient.cancel();
+    impatient.wait();
+    EXPECT_FALSE(semaphore.has_waiters_for_test());
+    EXPECT_FALSE(semaphore.try_acquire_for(1ms));
+    semaphore.release(2);
+    semaphore.acquire(0);
+    semaphore.acquire(2);
+    EXPECT_EQ(semaphore.available(), 0);
+    semaphore.release(2);
+    EXPECT_EQ(semaphore.available(), 2);
+  });
+}
+
+// DoesntBlockIfTooBig, second part: the refused one does not hold up those that fit.
+TEST(Semaphore, TooBigRequestsDoNotBlockOthers) {
+  all_shapes([] {
+    Semaphore semaphore(2);
+    TaskGroup group;
+    for (int i = 0; i < 3; ++i) {
+      group.go([&] { EXPECT_EQ(testing::code_of([&] { semaphore.acquire(3); }), Code::kInvalidArgument); });
+      group.go([&] {
+        semaphore.acquire(2);
+        yield();
+        semaphore.release(2);
+      });
+    }
+    group.wait();
+    EXPECT_EQ(semaphore.available(), 2);
+  });
+}
+
+// First come, first served: nobody overtakes, whatever the sizes.
+TEST(Semaphore, ServesInOrder) {
+  all_shapes([] {
+    Semaphore semaphore(4);
+    semaphore.acquire(4);
+    std::vector<int> order;
+    WaitGroup wg;
+    for (int i = 0; i < 6; ++i) {
+      const std::size_t before = semaphore.waiters_for_test();
+      wg.go([&, i] {
+        semaphore.acquire(i % 2 == 0 ? 4 : 3);  // no two fit together
+        order.push_back(i);
+        semaphore.release(i % 2 == 0 ? 4 : 3);
+      });
+      until([&] { return semaphore.waiters_for_test() == before + 1; });
+    }
+    semaphore.release(4);
+    wg.wait();
+    EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4, 5}));
+  });
 }
 
 }  // namespace

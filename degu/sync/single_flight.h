@@ -51,7 +51,7 @@ class SingleFlight {
         if (flight->abandoned) continue;
       }
       if (flight->error) std::rethrow_exception(flight->error);
-      return {*flight->value, flight->shared};
+      return {*flight->value, flight->followers != 0};
     }
   }
 
@@ -82,13 +82,20 @@ class SingleFlight {
 
   SingleFlight() : state_(std::make_shared<State>()) {}
 
+  /// How many calls wait for the execution for `key` that is under way.
+  int followers_for_test(const K& key) const {
+    const std::lock_guard guard(state_->mutex);
+    auto it = state_->flights.find(key);
+    return it == state_->flights.end() ? 0 : it->second->followers;
+  }
+
  private:
   struct Flight {
     WaitGroup landed;
     std::optional<V> value;  // this and the next two are written before landed.done()
     std::exception_ptr error;
     bool abandoned = false;  // the context of the goroutine that ran it has ended
-    bool shared = false;     // guarded by State::mutex until it has left the map
+    int followers = 0;       // guarded by State::mutex until it has left the map
     Flight() { landed.add(1); }
   };
 
@@ -107,7 +114,7 @@ class SingleFlight {
           throw;
         }
       } else {
-        it->second->shared = true;
+        ++it->second->followers;
       }
       return {it->second, first};
     }

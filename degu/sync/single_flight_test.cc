@@ -1,7 +1,6 @@
-// After golang/x/sync singleflight_test.go, and golang/go src/sync/pool_test.go.
+// After golang/x/sync singleflight_test.go.
 #include <degu/base/error.h>
 #include <degu/rt/testing/all_shapes.h>
-#include <degu/sync/pool.h>
 #include <degu/sync/single_flight.h>
 #include <degu/sync/task_group.h>
 #include <degu/sync/testing/probe.h>
@@ -9,7 +8,6 @@
 
 #include <atomic>
 #include <memory>
-#include <set>
 #include <string>
 
 namespace degu {
@@ -30,34 +28,49 @@ TEST(SingleFlight, Do) {
   });
 }
 
+// DoDupSuppress
 TEST(SingleFlight, DuplicatesShareOneExecution) {
   all_shapes([] {
+    constexpr int kCalls = 10;
     SingleFlight<std::string, std::string> flights;
     auto gate = make_chan<int>();
     std::atomic<int> runs{0};
-    std::atomic<int> asked{0};
     WaitGroup wg;
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < kCalls; ++i) {
       wg.go([&] {
-        asked.fetch_add(1);
         const auto got = flights.call("key", [&] {
           runs.fetch_add(1);
           gate.recv();
           return std::string("value");
         });
         EXPECT_EQ(got.value, "value");
+        EXPECT_TRUE(got.shared);
       });
     }
-    until([&] { return asked == 10 && testing::receiver_waits(gate); });
+    until([&] { return flights.followers_for_test("key") == kCalls - 1; });
     gate.send(1);
-    // Those that came too late for the first execution fly again.
-    go([gate] { gate.close(); });
     wg.wait();
-    EXPECT_GE(runs, 1);
-    EXPECT_LE(runs, 10);
+    EXPECT_EQ(runs, 1);
+    EXPECT_EQ(flights.followers_for_test("key"), 0);
   });
 }
 
+// DoChan, and that keys do not share.
+TEST(SingleFlight, ThroughAChannel) {
+  all_shapes([] {
+    SingleFlight<std::string, int> flights;
+    auto a = flights.call_chan("a", [] { return 1; });
+    auto b = flights.call_chan("b", [] { return 2; });
+    const auto got = *a.recv();
+    EXPECT_EQ(got.value, 1);
+    EXPECT_FALSE(got.error);
+    EXPECT_FALSE(got.shared);
+    EXPECT_EQ(b.recv()->value, 2);
+  });
+}
+
+// PanicDo, PanicDoChan, PanicDoSharedByDo, PanicDoSharedByDoChan: one exception reaches the callers of both kinds, as
+// the same object, and the key is free afterwards.
 TEST(SingleFlight, ExceptionReachesAll) {
   all_shapes([] {
     SingleFlight<int, int> flights;
@@ -68,15 +81,24 @@ TEST(SingleFlight, ExceptionReachesAll) {
     });
     until([&] { return testing::receiver_waits(gate); });
     auto second = flights.call_chan(1, []() -> int { return 5; });
-    auto third = flights.call_chan(1, []() -> int { return 5; });
+    std::atomic<int> caught{0};
+    WaitGroup wg;
+    for (int i = 0; i < 3; ++i) {
+      wg.go([&] {
+        EXPECT_EQ(code_of([&] { flights.call(1, [] { return 5; }); }), Code::kDataLoss);
+        caught.fetch_add(1);
+      });
+    }
+    until([&] { return flights.followers_for_test(1) == 4; });
     gate.close();
-    auto outcome = *first.recv();
+    const auto outcome = *first.recv();
+    const auto other = *second.recv();
     ASSERT_TRUE(outcome.error);
     EXPECT_EQ(code_of([&] { std::rethrow_exception(outcome.error); }), Code::kDataLoss);
-    for (auto* chan : {&second, &third}) {
-      auto other = *chan->recv();
-      EXPECT_TRUE(other.error || *other.value == 5);
-    }
+    EXPECT_TRUE(outcome.error == other.error);
+    wg.wait();
+    EXPECT_EQ(caught, 3);
+    EXPECT_EQ(flights.call(1, [] { return 6; }).value, 6);
   });
 }
 
@@ -96,7 +118,7 @@ TEST(SingleFlight, Forget) {
   });
 }
 
-// The context of the goroutine that runs the call ends: the others try again instead of failing with it.
+// GoexitDo: here, the context of the goroutine that runs the call ends. The others try again instead of going with it.
 TEST(SingleFlight, CancelledLeaderIsReplaced) {
   all_shapes([] {
     SingleFlight<int, int> flights;
@@ -148,56 +170,6 @@ TEST(SingleFlight, FollowerLeavesAlone) {
     EXPECT_TRUE(left);
     gate.close();
     EXPECT_EQ(leader.recv()->value, 1);
-  });
-}
-
-TEST(Pool, GivesBackWhatWasPut) {
-  run([] {
-    Pool<std::string> pool;
-    auto s = pool.get();
-    EXPECT_TRUE(s->empty());
-    *s = "used";
-    const std::string* address = s.get();
-    pool.put(std::move(s));
-    s = pool.get();
-    EXPECT_EQ(s.get(), address);
-    EXPECT_EQ(*s, "used");
-    EXPECT_TRUE(pool.get()->empty());
-    pool.put(nullptr);
-  });
-}
-
-TEST(Pool, IsBounded) {
-  run([] {
-    {
-      Pool<testing::Counted> pool([] { return std::make_unique<testing::Counted>(1); });
-      for (int i = 0; i < 1000; ++i) pool.put(std::make_unique<testing::Counted>(i));
-      EXPECT_LE(testing::Counted::alive, static_cast<int>(pool.kShards * pool.kIdlePerShard));
-      EXPECT_GT(testing::Counted::alive, 0);
-      { const auto lease = pool.borrow(); }
-    }
-    EXPECT_EQ(testing::Counted::alive, 0);
-  });
-}
-
-// PoolStress: an object is in one pair of hands.
-TEST(Pool, Stress) {
-  all_shapes([] {
-    Pool<int> pool([] { return std::make_unique<int>(0); });
-    WaitGroup wg;
-    for (int g = 1; g <= 8; ++g) {
-      wg.go([&, g] {
-        for (int i = 0; i < 100; ++i) {
-          auto lease = pool.borrow();
-          EXPECT_EQ(*lease, 0);
-          *lease = g;
-          if (i % 7 == 0) yield();
-          EXPECT_EQ(*lease, g);
-          *lease = 0;
-        }
-      });
-    }
-    wg.wait();
   });
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <degu/base/ref.h>
+#include <degu/rt/owner.h>
 #include <degu/rt/run.h>
 #include <degu/sync/internal/context_node.h>
 #include <degu/sync/semaphore.h>
@@ -71,6 +72,7 @@ class TaskGroup {
     try {
       degu::go([this, body = std::optional<std::decay_t<F>>(std::forward<F>(task))]() mutable {
         rt::exchange_context(context_);
+        rt::set_joins(&running_);
         try {
           (*body)();
         } catch (...) {

@@ -7,8 +7,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace degu {
 namespace {
@@ -57,6 +59,58 @@ TEST(TaskGroup, AFailureEndsTheOthersAndTellsThemWhy) {
   });
 }
 
+// ZeroGroup: for every sequence of results wait() gives the first failure, or none.
+TEST(TaskGroup, GivesTheFirstFailureOfEverySequence) {
+  all_shapes([] {
+    for (const std::vector<Code>& results :
+         std::vector<std::vector<Code>>{{},
+                                        {Code::kOk},
+                                        {Code::kNotFound},
+                                        {Code::kNotFound, Code::kOk},
+                                        {Code::kNotFound, Code::kAborted},
+                                        {Code::kOk, Code::kNotFound, Code::kAborted}}) {
+      TaskGroup group;
+      Code expected = Code::kOk;
+      for (const Code result : results) {
+        if (expected == Code::kOk) expected = result;
+        std::atomic<bool> ended{false};
+        group.go([result, mark = std::unique_ptr<std::atomic<bool>, void (*)(std::atomic<bool>*)>(
+                              &ended, [](std::atomic<bool>* flag) { *flag = true; })] {
+          if (result != Code::kOk) throw Error(result, "task");
+        });
+        until([&] { return ended.load(); });  // one after the other, so that it is known which is first
+      }
+      EXPECT_EQ(code_of([&] { group.wait(); }), expected);
+    }
+  });
+}
+
+// WithContext, CancelCause: the group's context ends with the first failure as its cause, at the latest with wait().
+TEST(TaskGroup, ContextEndsWithTheFirstFailureAsItsCause) {
+  all_shapes([] {
+    for (const bool fails : {false, true}) {
+      TaskGroup group;
+      auto gate = make_chan<int>();
+      group.go([&] {
+        gate.recv();
+        if (fails) throw Error(Code::kDataLoss, "first");
+      });
+      EXPECT_FALSE(group.node()->cancelled());
+      EXPECT_EQ(group.node()->cause(), nullptr);
+      gate.close();
+      EXPECT_EQ(code_of([&] { group.wait(); }), fails ? Code::kDataLoss : Code::kOk);
+      EXPECT_TRUE(group.node()->cancelled());
+      EXPECT_EQ(group.node()->code(), Code::kCancelled);
+      if (fails) {
+        ASSERT_NE(group.node()->cause(), nullptr);
+        EXPECT_EQ(group.node()->cause()->message(), "first");
+      } else {
+        EXPECT_EQ(group.node()->cause(), nullptr);
+      }
+    }
+  });
+}
+
 TEST(TaskGroup, DestructorCancelsAndWaits) {
   all_shapes([] {
     std::atomic<int> ended{0};
@@ -77,6 +131,7 @@ TEST(TaskGroup, DestructorCancelsAndWaits) {
   });
 }
 
+// GoLimit
 TEST(TaskGroup, LimitIsKept) {
   all_shapes([] {
     TaskGroup group;
@@ -88,6 +143,7 @@ TEST(TaskGroup, LimitIsKept) {
         yield();
         active.fetch_sub(1);
       });
+      EXPECT_LE(active, 3);
     }
     group.wait();
     EXPECT_EQ(active, 0);

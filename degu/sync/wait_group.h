@@ -2,6 +2,7 @@
 #pragma once
 
 #include <degu/rt/lock.h>
+#include <degu/rt/owner.h>
 #include <degu/rt/run.h>
 #include <degu/sync/internal/wait_queue.h>
 
@@ -47,6 +48,7 @@ class WaitGroup {
   void go(F&& fn) {
     add(1);
     degu::go([this, body = std::optional<std::decay_t<F>>(std::forward<F>(fn))]() mutable {
+      rt::set_joins(this);
       (*body)();
       body.reset();
       done();

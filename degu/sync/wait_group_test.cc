@@ -106,16 +106,34 @@ TEST(WaitGroup, DestroysWhatTheTaskCapturedBeforeDone) {
   });
 }
 
-TEST(WaitGroupDeathTest, NegativeCounterAborts) {
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_DEATH(
-      {
-        WaitGroup wg;
+// WaitGroupRace: two goroutines add to the sum before they are done, by every way they can meet wait().
+TEST(WaitGroup, Race) {
+  all_shapes([] {
+    for (int i = 0; i < 200; ++i) {
+      WaitGroup wg;
+      std::atomic<int> n{0};
+      for (int k = 0; k < 2; ++k) {
         wg.add(1);
-        wg.done();
-        wg.done();
-      },
-      "WaitGroup counter is negative");
+        go([&] {
+          n.fetch_add(1, std::memory_order_relaxed);
+          wg.done();
+        });
+      }
+      wg.wait();
+      EXPECT_EQ(n.load(std::memory_order_relaxed), 2);
+    }
+  });
+}
+
+// What the goroutines wrote is seen after wait() without any other synchronisation.
+TEST(WaitGroup, PassesOnWhatWasWritten) {
+  all_shapes([] {
+    int values[8] = {};
+    WaitGroup wg;
+    for (int& value : values) wg.go([&value] { value = 1; });
+    wg.wait();
+    for (int value : values) EXPECT_EQ(value, 1);
+  });
 }
 
 }  // namespace

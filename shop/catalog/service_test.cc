@@ -1,10 +1,10 @@
 #include <degu/base/error.h>
+#include <degu/base/testing/temp_dir.h>
 #include <degu/rt/run.h>
 #include <gtest/gtest.h>
 #include <shop/catalog/data_file.h>
 #include <shop/catalog/service.h>
 
-#include <filesystem>
 #include <string>
 
 namespace shop::catalog {
@@ -12,14 +12,9 @@ namespace {
 
 class CatalogService : public testing::Test {
  protected:
-  CatalogService() {
-    std::string pattern = testing::TempDir() + "catalog_XXXXXX";
-    dir_ = ::mkdtemp(pattern.data());
-  }
-  ~CatalogService() override { std::filesystem::remove_all(dir_); }
-  std::string path() const { return dir_ + "/catalog.db"; }
+  std::string path() const { return dir_.file("catalog.db"); }
 
-  std::string dir_;
+  degu::testing::TempDir dir_;
 };
 
 TEST_F(CatalogService, IsFilledAtTheFirstStartAndKeptAtTheSecond) {

@@ -1,5 +1,5 @@
+#include <degu/base/testing/temp_dir.h>
 #include <degu/rt/run.h>
-#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 #include <shop/inventory/service.h>
@@ -77,7 +77,7 @@ class InventoryTest : public ::testing::Test {
       inventory->stop({});
     });
   }
-  degu::store::testing::TempDir dir_;
+  degu::testing::TempDir dir_;
 };
 
 TEST_F(InventoryTest, ReserveCommitReleaseAndAllAgain) {

@@ -1,6 +1,6 @@
+#include <degu/base/testing/temp_dir.h>
 #include <degu/rpc/call.h>
 #include <degu/rt/run.h>
-#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 #include <shop/notification/service.h>
@@ -46,7 +46,7 @@ class NotificationTest : public ::testing::Test {
       service->stop({});
     });
   }
-  degu::store::testing::TempDir dir_;
+  degu::testing::TempDir dir_;
 };
 
 TEST_F(NotificationTest, OneForEachOrderAndKind) {

@@ -1,8 +1,8 @@
 // Kills the shop at each point of its sagas and at random moments under load; after each restart every order
 // ends, and the books of all services agree. What a customer was told stays true.
 #include <degu/base/random.h>
+#include <degu/base/testing/temp_dir.h>
 #include <degu/store/testing/crash_child.h>
-#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/wait_group.h>
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -21,7 +21,7 @@ namespace {
 
 using degu::store::testing::crash_argument;
 using degu::store::testing::CrashChild;
-using degu::store::testing::TempDir;
+using degu::testing::TempDir;
 using ::testing::IsEmpty;
 using namespace std::chrono_literals;
 

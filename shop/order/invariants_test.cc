@@ -1,6 +1,6 @@
 // The shop's invariants, judged through the services' own answers; used by the other tests of this folder.
+#include <degu/base/testing/temp_dir.h>
 #include <degu/base/time.h>
-#include <degu/store/testing/temp_dir.h>
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <shop/order/test_shop.h>
@@ -94,7 +94,7 @@ std::vector<std::string> settle(TestShop& shop, const std::vector<std::string>& 
 }
 
 TEST(Invariants, SeeAnOrderThatIsNotCaptured) {
-  degu::store::testing::TempDir dir;
+  degu::testing::TempDir dir;
   degu::run([&] {
     TestShop shop(dir.path());
     {

@@ -1,5 +1,5 @@
+#include <degu/base/testing/temp_dir.h>
 #include <degu/context/cancel_scope.h>
-#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/wait_group.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -75,7 +75,7 @@ class OrderTest : public ::testing::Test {
     const As as("u1");
     return shop.carts->get_cart({});
   }
-  degu::store::testing::TempDir dir_;
+  degu::testing::TempDir dir_;
 };
 
 TEST_F(OrderTest, AnOrderIsCaptured) {

@@ -1,5 +1,5 @@
+#include <degu/base/testing/temp_dir.h>
 #include <degu/rt/run.h>
-#include <degu/store/testing/temp_dir.h>
 #include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 #include <shop/payment/service.h>
@@ -86,7 +86,7 @@ class PaymentTest : public ::testing::Test {
       payments->stop({});
     });
   }
-  degu::store::testing::TempDir dir_;
+  degu::testing::TempDir dir_;
   std::shared_ptr<Ledger> ledger_ = std::make_shared<Ledger>();
 };
 

@@ -1,4 +1,5 @@
 #include <degu/base/error.h>
+#include <degu/base/testing/temp_dir.h>
 #include <degu/rpc/call.h>
 #include <degu/rt/run.h>
 #include <degu/sync/wait_group.h>
@@ -7,7 +8,6 @@
 #include <shop/user/user_cache.h>
 
 #include <atomic>
-#include <filesystem>
 #include <string>
 
 namespace shop::user {
@@ -17,21 +17,15 @@ using degu::Code;
 
 class UserService : public testing::Test {
  protected:
-  UserService() {
-    std::string pattern = testing::TempDir() + "user_XXXXXX";
-    dir_ = ::mkdtemp(pattern.data());
-  }
-  ~UserService() override { std::filesystem::remove_all(dir_); }
-
   std::shared_ptr<UserComponent> open() const {
     UserDeps deps;
-    deps.database_path = dir_ + "/user.db";
-    deps.secret_path = dir_ + "/token.key";
+    deps.database_path = dir_.file("user.db");
+    deps.secret_path = dir_.file("token.key");
     deps.synchronous = degu::store::Synchronous::kOff;
     deps.password_cost = {.log_n = 4, .block = 1, .parallel = 1};
     return make_user_service(deps);
   }
-  std::string dir_;
+  degu::testing::TempDir dir_;
 };
 
 v1::CreateUserRequest account(std::string name, std::string email, std::string password = "password") {
@@ -124,8 +118,8 @@ TEST_F(UserService, PagesThroughUsersAlsoAfterARestart) {
   degu::run([&] {
     std::vector<NewUser> users;
     for (int i = 0; i < 25; ++i) users.push_back({"User", "u" + std::to_string(i) + "@example.org", "!"});
-    EXPECT_EQ(add_users(dir_ + "/user.db", users), 25);
-    EXPECT_EQ(add_users(dir_ + "/user.db", users), 0);
+    EXPECT_EQ(add_users(dir_.file("user.db"), users), 25);
+    EXPECT_EQ(add_users(dir_.file("user.db"), users), 0);
     const auto service = open();
     std::vector<std::string> seen;
     v1::ListUsersRequest request;

@@ -1,4 +1,5 @@
 #include <degu/base/error.h>
+#include <degu/base/testing/temp_dir.h>
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -7,7 +8,6 @@
 #include <sys/stat.h>
 
 #include <array>
-#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -154,16 +154,11 @@ TEST(Token, Expires) {
 
 class SecretFile : public testing::Test {
  protected:
-  SecretFile() {
-    std::string pattern = testing::TempDir() + "secret_XXXXXX";
-    dir_ = ::mkdtemp(pattern.data());
-  }
-  ~SecretFile() override { std::filesystem::remove_all(dir_); }
-  std::string dir_;
+  degu::testing::TempDir dir_;
 };
 
 TEST_F(SecretFile, IsMadeOnceAndPrivate) {
-  const std::string path = dir_ + "/key";
+  const std::string path = dir_.file("key");
   const std::string secret = load_or_make_secret(path);
   EXPECT_EQ(secret.size(), 32U);
   EXPECT_EQ(load_or_make_secret(path), secret);
@@ -173,7 +168,7 @@ TEST_F(SecretFile, IsMadeOnceAndPrivate) {
 }
 
 TEST_F(SecretFile, RefusesAnOpenOrShortOne) {
-  const std::string path = dir_ + "/key";
+  const std::string path = dir_.file("key");
   load_or_make_secret(path);
   ::chmod(path.c_str(), 0644);
   EXPECT_THROW(load_or_make_secret(path), degu::Error);
@@ -181,7 +176,7 @@ TEST_F(SecretFile, RefusesAnOpenOrShortOne) {
   std::ofstream(path, std::ios::trunc) << "short";
   EXPECT_THROW(load_or_make_secret(path), degu::Error);
   EXPECT_THROW(TokenAuthority("short"), degu::Error);
-  EXPECT_THROW(load_or_make_secret(dir_ + "/no/such/place"), degu::Error);
+  EXPECT_THROW(load_or_make_secret(dir_.file("no/such/place")), degu::Error);
 }
 
 }  // namespace

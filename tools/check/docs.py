@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the pages: relative links lead somewhere, quoted programs are the compiled ones, dependencies are explained.
+"""Checks the pages: relative links lead somewhere, quoted programs are the compiled ones, dependencies are explained,
+the tests that docs/internals/semantics.md names exist.
 
 A code block that follows the line `<!-- snippet: examples/x.cc -->` must hold that file, or the lines between
 `// [name]` and `// [/name]` in it for `<!-- snippet: examples/x.cc name -->`. usage: docs.py [--fix] [ROOT]
@@ -17,6 +18,7 @@ HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.M)
 FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.M | re.S)
 SNIPPET = re.compile(r"(<!-- snippet: (\S+)(?: (\S+))? -->\n)(```\w*\n)(.*?)(^```$)", re.M | re.S)
 DEPENDENCIES = "docs/dependencies.md"
+SEMANTICS = "docs/internals/semantics.md"
 
 
 def anchors(text):
@@ -83,6 +85,22 @@ def check_dependencies(root):
         yield f"{DEPENDENCIES}:1: {package} is explained but not installed by tools/setup"
 
 
+def check_named_tests(root, name, text):
+    """`Suite.Name` in a table of that page is a test; `Suite.*` a suite with tests."""
+    if name != SEMANTICS:
+        return
+    tests = set()
+    for source in repo.files(root):
+        if source.endswith("_test.cc"):
+            for suite, test in re.findall(r"^\s*(?:TYPED_)?TEST(?:_[FP])?\(\s*(\w+),\s*(\w+)\)", repo.read(root, source), re.M):
+                tests |= {f"{suite}.{test}", f"{suite}.*"}
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("|"):
+            for named in re.findall(r"`([A-Z]\w*\.(?:[A-Z]\w*|\*))`", line):
+                if named not in tests:
+                    yield f"{name}:{number}: no such test: {named}"
+
+
 def fix(root, name, text):
     def put(match):
         want = wanted(root, match[2], match[3])
@@ -103,6 +121,7 @@ def check(root, fixing=False):
                 text = fix(root, name, text)
             findings += check_links(root, name, text)
             findings += check_snippets(root, name, text)
+            findings += check_named_tests(root, name, text)
     return findings + list(check_dependencies(root))
 
 

@@ -52,6 +52,13 @@ class Pages(unittest.TestCase):
         findings = docs.check(self.folder.name)
         self.assertEqual([f.split(": ")[1].split()[0] for f in findings], ["cmake", "mold"])
 
+    def test_named_tests_exist(self):
+        self.write("degu/a_test.cc", "TEST(Chan, Waits) {\n}\nTYPED_TEST(Lock, Excludes) {\n}\n")
+        self.write(docs.SEMANTICS, "| a | `Chan.Waits`, `Chan.*`, `Lock.Excludes`, `Chan.Gone` |\n")
+        findings = docs.check(self.folder.name)
+        self.assertEqual(len(findings), 1)
+        self.assertIn(docs.SEMANTICS + ":1: no such test: Chan.Gone", findings[0])
+
     def test_fix_puts_the_program_in(self):
         self.assertEqual(self.findings("<!-- snippet: examples/a.cc part -->\n```cpp\nold\n```\n", fixing=True), [])
         with open(os.path.join(self.folder.name, "docs/page.md")) as f:

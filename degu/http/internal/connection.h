@@ -1,20 +1,21 @@
-// Connection: one client of a server, served by one goroutine.
+// Connection: one client of a server.
 #pragma once
 
-#include <degu/context/cancel_scope.h>
-#include <degu/http/internal/date.h>
-#include <degu/http/internal/dispatch.h>
-#include <degu/http/internal/read_buffer.h>
-#include <degu/http/request_parser.h>
-#include <degu/http/server.h>
+#include <degu/context/context.h>
 #include <degu/net/tcp.h>
+#include <degu/rt/netpoll.h>
 
 #include <atomic>
 #include <cstdint>
-#include <string>
-#include <string_view>
+#include <utility>
+
+namespace degu::http {
+struct ServerOptions;
+}
 
 namespace degu::http::internal {
+
+class RouteTable;
 
 /// What the connections of a server share.
 struct ConnectionEnv {
@@ -23,22 +24,52 @@ struct ConnectionEnv {
   const std::atomic<bool>& draining;
 };
 
-/// Serves requests until the client, a limit or the server ends it. run() belongs to one goroutine;
-/// close_if_idle(), cancel(), interrupt() and the counters may be used from others while the connection is
+/// Idle, it is all that is held for a client: no goroutine, stack or buffer. While it is served it belongs to one
+/// goroutine; close_if_idle(), cancel(), interrupt() and the counters may be used from others as long as it is
 /// registered with its server.
-class Connection : public ResponseSink {
+class Connection {
  public:
-  /// `scope` is the context of the handlers and the current one of the goroutine that calls run().
-  Connection(const ConnectionEnv& env, net::TcpStream stream, CancelScope& scope)
-      : env_(env), stream_(std::move(stream)), scope_(scope) {}
+  /// `activate` is called when an idle one may have something to read or has been closed; it must not wait.
+  Connection(net::TcpStream stream, ContextAnd<CancelFunc> context, void (*activate)(Connection&),
+             void* owner)
+      : stream_(std::move(stream)), context_(std::move(context)), activate_(activate), owner_(owner) {
+    call_.fn = [](rt::PollCall* call) {
+      auto& self = *static_cast<Wake*>(call)->connection;
+      self.activate_(self);
+    };
+    call_.connection = this;
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
-  /// Answers one request after another.
-  void run() noexcept;
+  net::TcpStream& stream() noexcept { return stream_; }
+  /// That of its requests.
+  const Context& context() const noexcept { return context_.context; }
+  void* owner() const noexcept { return owner_; }
+  void count_request() noexcept {
+    requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+
+  /// From busy to idle: it may be closed from now on. seq_cst, as in the server's begin_drain(): either that sees this
+  /// or who calls this sees that it drains.
+  void rest() noexcept { state_.store(State::kIdle); }
+  /// After rest(): true, and activate() is called once. False: there may be something to read.
+  bool park() noexcept { return stream_.call_when_readable(call_); }
+  /// From idle to busy; false: somebody has closed it meanwhile.
+  bool resume() noexcept {
+    State expected = State::kIdle;
+    return state_.compare_exchange_strong(expected, State::kBusy);
+  }
 
   /// Ends the connection if it waits for a request; false if it is at work.
-  bool close_if_idle() noexcept;
+  bool close_if_idle() noexcept {
+    State expected = State::kIdle;
+    if (!state_.compare_exchange_strong(expected, State::kClosing)) return false;
+    stream_.interrupt();
+    return true;
+  }
   /// Ends the context of the request being served.
-  void cancel() noexcept { scope_.cancel(); }
+  void cancel() const noexcept { context_.cancel(); }
   /// Ends all waits for the client.
   void interrupt() noexcept { stream_.interrupt(); }
   bool idle() const noexcept { return state_.load(std::memory_order_relaxed) == State::kIdle; }
@@ -49,48 +80,23 @@ class Connection : public ResponseSink {
   Connection* next = nullptr;
   Connection* prev = nullptr;
   uint64_t seen_requests = ~uint64_t{0};
+  TimePoint seen_since = kNever;
   bool seen_idle = false;
   bool abandoned = false;
-  TimePoint seen_since = kNever;
-
-  void start_stream(Exchange::State& state) override;
-  void write_piece(Exchange::State& state, std::string_view piece) override;
-  std::string peer() const override { return stream_.peer(); }
-  bool stopping() const noexcept override { return env_.draining.load(std::memory_order_relaxed); }
 
  private:
   enum class State : uint8_t { kIdle, kBusy, kClosing };
-  enum class Next : bool { kClose, kServe };
+  struct Wake : rt::PollCall {
+    Connection* connection = nullptr;
+  };
 
-  Next serve_one();
-  Next read_head();
-  Next wait_for_request();
-  Next read_body();
-  Next read_sized_body(std::size_t head_bytes);
-  Next read_chunked_body(std::size_t head_bytes, uint64_t limit);
-  void rebase_exchange();
-  Next fill(TimePoint deadline);
-  Next respond();
-  Next finish_stream();
-  Next refuse(int status, Code code, std::string_view detail);
-  bool send(std::string_view head, std::string_view body);
-  void linger();
-  TimePoint body_deadline(TimePoint start, std::size_t received) const noexcept;
-
-  const ConnectionEnv& env_;
   net::TcpStream stream_;
-  CancelScope& scope_;
-  std::atomic<State> state_{State::kBusy};
+  ContextAnd<CancelFunc> context_;
+  std::atomic<State> state_{State::kIdle};
   std::atomic<uint64_t> requests_{0};
-  ReadBuffer buffer_;
-  RequestParser parser_{env_.options.head};
-  Exchange::State exchange_;
-  DateCache date_;
-  std::string out_;
-  std::size_t request_bytes_ = 0;  // head and body of the current request, in buffer_
-  const char* routed_base_ = nullptr;
-  int read_error_ = 0;
-  bool keep_alive_ = false;
+  Wake call_;
+  void (*activate_)(Connection&);
+  void* owner_;
 };
 
 }  // namespace degu::http::internal

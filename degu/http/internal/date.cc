@@ -1,3 +1,4 @@
+#include <degu/base/time.h>
 #include <degu/http/internal/date.h>
 
 #include <cstring>
@@ -32,6 +33,8 @@ void format_http_date(std::time_t time, char* out) noexcept {
 std::string_view DateCache::line() noexcept {
   timespec time{};
   clock_gettime(CLOCK_REALTIME_COARSE, &time);
+  if (base_internal::wall_hook.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
+    time.tv_sec = std::chrono::system_clock::to_time_t(wall_now());
   if (time.tv_sec != second_) {
     second_ = time.tv_sec;
     std::memcpy(line_, "Date: ", 6);

@@ -21,4 +21,8 @@ inline void cpu_relax() noexcept {
 #endif
 }
 
+/// The turn-th vain look at a word that another thread is about to change: pauses, and from some 10 us on sleeps
+/// for a moment, as that thread may be off its CPU.
+void back_off(uint32_t turn) noexcept;
+
 }  // namespace degu::rt

@@ -3,6 +3,7 @@
 
 #include <degu/rt/lock.h>
 #include <degu/rt/park.h>
+#include <degu/rt/sim_point.h>
 #include <degu/sync/internal/wait_queue.h>
 
 #include <atomic>
@@ -18,6 +19,7 @@ namespace degu::sync_internal {
 struct ElementOps {
   uint32_t size;
   uint32_t align;
+  uint32_t word;  // 4 or 8: that many bytes to be copied are all there is to it; else 0
   void (*move)(void* to, void* from) noexcept;  // move-constructs *to; *from stays to be destroyed
   void (*destroy)(void* element) noexcept;
 };
@@ -25,8 +27,10 @@ struct ElementOps {
 template <class S>
 inline constexpr ElementOps kElementOps = [] {
   static_assert(std::is_nothrow_move_constructible_v<S>);
-  ElementOps ops{static_cast<uint32_t>(sizeof(S)), static_cast<uint32_t>(alignof(S)), nullptr, nullptr};
-  if constexpr (!std::is_trivially_copyable_v<S>) {
+  ElementOps ops{static_cast<uint32_t>(sizeof(S)), static_cast<uint32_t>(alignof(S)), 0, nullptr, nullptr};
+  if constexpr (std::is_trivially_copyable_v<S>) {
+    ops.word = sizeof(S) == 4 || sizeof(S) == 8 ? sizeof(S) : 0;
+  } else {
     ops.move = [](void* to, void* from) noexcept { ::new (to) S(std::move(*static_cast<S*>(from))); };
     ops.destroy = [](void* element) noexcept { static_cast<S*>(element)->~S(); };
   }
@@ -51,6 +55,7 @@ struct ChanCore {
   std::atomic<bool> closed{false};
   std::byte* const buffer;
   const ElementOps& ops;
+  const rt::World* const home = rt::home_of_new_objects();
   WaitQueue receivers;
   WaitQueue senders;
 
@@ -61,14 +66,14 @@ struct ChanCore {
 
   /// False: at one instant during the call a send (receive) would have had to wait. As a closed channel never
   /// opens again, `closed` is read after the other fields (chan.go, chanrecv).
+  /// Without a look at the capacity: receivers wait only while nothing is buffered, senders only while all is.
   bool send_hint() const noexcept {
-    const bool full =
-        capacity == 0 ? receivers.empty_hint() : count.load(std::memory_order_acquire) == capacity;
-    return !full || closed.load(std::memory_order_acquire);
+    return !receivers.empty_hint() || count.load(std::memory_order_acquire) != capacity ||
+           closed.load(std::memory_order_acquire);
   }
   bool recv_hint() const noexcept {
-    const bool none = capacity == 0 ? senders.empty_hint() : count.load(std::memory_order_acquire) == 0;
-    return !none || closed.load(std::memory_order_acquire);
+    return count.load(std::memory_order_acquire) != 0 || !senders.empty_hint() ||
+           closed.load(std::memory_order_acquire);
   }
 };
 

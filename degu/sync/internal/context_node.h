@@ -29,10 +29,24 @@ class ContextNode : public rt::ContextBase {
   Ref<ContextNode> parent_;
 };
 
+/// A link that lies behind its own cancel node, in the same piece of memory.
+class CancellableNode final : public ContextNode {
+ public:
+  using ContextNode::ContextNode;
+  ~CancellableNode() override { leave_node(); }
+  static void* operator new(std::size_t, void* room) noexcept { return room; }
+  static void operator delete(void* room) noexcept { rt::CancelNode::of_room(room)->unref(); }
+};
+
 /// A child of `parent` (null: the background) that can be ended by itself.
 inline Ref<ContextNode> make_cancellable(ContextNode* parent, TimePoint deadline = kNever) {
-  return make_ref<ContextNode>(Ref<ContextNode>(parent),
-                               rt::CancelNode::make(parent == nullptr ? nullptr : parent->node(), deadline));
+  static_assert(sizeof(rt::CancelNode) % alignof(CancellableNode) == 0);
+  Ref<rt::CancelNode> node =
+      rt::CancelNode::make(parent == nullptr ? nullptr : parent->node(), deadline, sizeof(CancellableNode));
+  void* const room = node->room();
+  auto* link = new (room) CancellableNode(Ref<ContextNode>(parent), std::move(node));
+  link->ref_unshared();
+  return Ref<ContextNode>::adopt(link);
 }
 
 }  // namespace degu::sync_internal

@@ -11,6 +11,11 @@ void Sema::acquire(rt::WaitReason reason, const void* object) noexcept {
     return;
   }
   Waiter waiter;
+  if (rt::G* g = rt::sole_waiter(rt::Interrupt::kIgnore)) {
+    waiter.ticket = {g, rt::kSoleSeq};
+    queue_.push_back(&waiter);
+    return rt::park_unlocking(g, lock_, reason, object);
+  }
   waiter.ticket = rt::begin_wait(rt::Interrupt::kIgnore);
   waiter.tag = 0;
   queue_.push_back(&waiter);

@@ -81,9 +81,20 @@ class WaitQueue {
   Waiter* pop_claimed() noexcept {
     while (Waiter* w = front()) {
       remove(w);
-      if (rt::claim(w->ticket, w->tag)) return w;
+      if (rt::claim_any(w->ticket, w->tag)) return w;
     }
     return nullptr;
+  }
+
+  /// Unlinks the first one if nothing but this queue can end its wait; null if not, or if there is none.
+  Waiter* pop_sole() noexcept {
+    Waiter* w = front();
+    if (w == nullptr || w->ticket.seq != rt::kSoleSeq) return nullptr;
+    Waiter* second = w->next;
+    w->linked = false;
+    (second != nullptr ? second->prev : tail_) = nullptr;
+    head_.store(second, std::memory_order_release);
+    return w;
   }
 
   /// Claims all; returns those claimed as a list through `next`, in order.
@@ -106,9 +117,9 @@ class WaitQueue {
 /// Wakes a claimed list. The records are gone afterwards.
 inline void wake_all(Waiter* first) noexcept {
   while (first != nullptr) {
-    rt::G* g = first->ticket.g;
+    const rt::Ticket ticket = first->ticket;
     first = first->next;
-    rt::wake(g);
+    rt::wake_any(ticket);
   }
 }
 

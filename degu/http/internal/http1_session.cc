@@ -1,0 +1,293 @@
+// One request at a time: read the head, find its route (whose limits count), read the body, run the handlers,
+// write the response in one system call, begin again with what the buffer holds already (pipelining).
+//
+// Waits for the client run shielded from the context: they end by deadline or by interrupt(), so that a
+// request whose context has ended still gets its answer. Waiting for the next request sets no timer: the
+// server's reaper closes idle connections, which saves two timer operations a request. It may do so only
+// while the connection is idle; whoever moves it away from there first, the reaper or the arriving request, decides.
+#include <degu/context/cancel_scope.h>
+#include <degu/http/internal/chunked.h>
+#include <degu/http/internal/http1_session.h>
+#include <degu/http/internal/status.h>
+#include <degu/rt/park.h>
+#include <fmt/format.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace degu::http::internal {
+namespace {
+
+// Up to here copying a body behind its head is cheaper than a second iovec.
+constexpr std::size_t kCopyBody = 8 * 1024;
+constexpr std::size_t kLingerBytes = 256 * 1024;
+constexpr std::chrono::nanoseconds kLingerTime = std::chrono::milliseconds(500);
+
+}  // namespace
+
+Http1Session::End Http1Session::serve(Connection& connection) noexcept {
+  connection_ = &connection;
+  exchange_.sink = this;
+  Next next = Next::kClose;
+  try {
+    next = first_bytes();
+    while (next == Next::kServe) next = serve_one();
+  } catch (...) {
+    // Out of memory, nothing else can get here: this client has to go, the server stays.
+    next = Next::kClose;
+  }
+  if (next == Next::kClose) reset();
+  connection_ = nullptr;
+  return next == Next::kIdle ? End::kIdle : End::kClose;
+}
+
+void Http1Session::reset() {
+  exchange_.reset();
+  parser_.reset();
+  buffer_.consume(buffer_.size());
+}
+
+Http1Session::Next Http1Session::serve_one() {
+  if (const Next next = read_head(); next != Next::kServe) return next;
+  exchange_.head = &parser_.head();
+  find_route(env_.table, exchange_);
+  routed_base_ = buffer_.data();
+  if (read_body() == Next::kClose) return Next::kClose;
+  connection_->count_request();
+  run_exchange(exchange_);
+  keep_alive_ =
+      exchange_.head->keep_alive() && !exchange_.broken && !env_.draining.load(std::memory_order_relaxed);
+  if ((exchange_.stream_started ? finish_stream() : respond()) == Next::kClose) return Next::kClose;
+  if (connection_->context().done()) return Next::kClose;
+  exchange_.reset();
+  parser_.reset();
+  buffer_.consume(request_bytes_);
+  return Next::kServe;
+}
+
+// --- Reading
+// -----------------------------------------------------------------------------------------------------------
+
+Http1Session::Next Http1Session::fill(TimePoint deadline) {
+  const std::span<char> room = buffer_.make_room();
+  const Shield shield;
+  const net::IoResult result = stream().read(room, deadline);
+  read_error_ = result.error;
+  if (result.bytes == 0) return Next::kClose;
+  buffer_.commit(result.bytes);
+  return Next::kServe;
+}
+
+// The connection is idle, or has been closed while it was.
+Http1Session::Next Http1Session::first_bytes() {
+  if (fill(kNever) == Next::kClose) return Next::kClose;
+  return connection_->resume() ? Next::kServe : Next::kClose;
+}
+
+Http1Session::Next Http1Session::wait_for_request() {
+  connection_->rest();
+  if (env_.draining.load()) return Next::kClose;
+  return connection_->park() ? Next::kIdle : first_bytes();
+}
+
+Http1Session::Next Http1Session::read_head() {
+  if (buffer_.size() == 0) {
+    if (const Next next = wait_for_request(); next != Next::kServe) return next;
+  }
+  TimePoint deadline = kNever;
+  for (;;) {
+    const ParseState parsed = parser_.parse(buffer_.view());
+    if (parsed == ParseState::kDone) return Next::kServe;
+    if (parsed == ParseState::kError) {
+      const int status = parser_.error_status();
+      return refuse(status, status >= 500 ? Code::kUnimplemented : Code::kInvalidArgument,
+                    parser_.error_reason());
+    }
+    if (deadline == kNever) deadline = after_delay(now(), env_.options.header_timeout);
+    if (fill(deadline) == Next::kClose) {
+      if (read_error_ == ETIMEDOUT)
+        return refuse(408, Code::kDeadlineExceeded, "the request head took too long");
+      return Next::kClose;
+    }
+  }
+}
+
+// Progress has to come within io_timeout, and behind that keep up the least rate.
+TimePoint Http1Session::body_deadline(TimePoint start, std::size_t received) const noexcept {
+  const auto rate = std::max<std::size_t>(env_.options.min_bytes_per_second, 1);
+  const auto earned = std::chrono::seconds(received / rate);
+  return std::min(after_delay(now(), env_.options.io_timeout),
+                  after_delay(start, env_.options.io_timeout + earned));
+}
+
+Http1Session::Next Http1Session::read_body() {
+  const RequestHead& head = parser_.head();
+  const std::size_t head_bytes = parser_.consumed();
+  request_bytes_ = head_bytes;
+  if (!head.chunked() && head.content_length() == 0) return Next::kServe;
+  const std::size_t route_limit = exchange_.route != nullptr ? exchange_.route->options.max_body_bytes : 0;
+  const uint64_t limit = route_limit != 0 ? route_limit : env_.options.max_body_bytes;
+  if (head.content_length() > limit) {
+    return refuse(413, Code::kOutOfRange, fmt::format("the body is longer than {} bytes", limit));
+  }
+  if (head.expects_continue() && buffer_.size() == head_bytes) {
+    if (exchange_.route == nullptr) {
+      // The answer is known and the body not on its way yet: it can be spared.
+      run_exchange(exchange_);
+      keep_alive_ = false;
+      return respond();
+    }
+    if (!send("HTTP/1.1 100 Continue\r\n\r\n", {})) return Next::kClose;
+  }
+  return head.chunked() ? read_chunked_body(head_bytes, limit) : read_sized_body(head_bytes);
+}
+
+Http1Session::Next Http1Session::read_sized_body(std::size_t head_bytes) {
+  const auto length = static_cast<std::size_t>(parser_.head().content_length());
+  const TimePoint start = buffer_.size() < head_bytes + length ? now() : kNever;
+  while (buffer_.size() < head_bytes + length) {
+    if (fill(body_deadline(start, buffer_.size())) == Next::kClose) {
+      if (read_error_ == ETIMEDOUT)
+        return refuse(408, Code::kDeadlineExceeded, "the request body took too long");
+      return Next::kClose;
+    }
+  }
+  exchange_.body = buffer_.view().substr(head_bytes, length);
+  request_bytes_ = head_bytes + length;
+  rebase_exchange();
+  return Next::kServe;
+}
+
+// The body is decoded where it lies: behind the head stands what is decoded, behind that what is not read
+// yet.
+Http1Session::Next Http1Session::read_chunked_body(std::size_t head_bytes, uint64_t limit) {
+  ChunkedDecoder decoder(limit);
+  const TimePoint start = now();
+  std::size_t body = 0;
+  for (;;) {
+    char* at = buffer_.data() + head_bytes + body;
+    const ParseState state = decoder.decode(at, buffer_.size() - head_bytes - body, at);
+    buffer_.erase(head_bytes + body + decoder.produced(), decoder.consumed() - decoder.produced());
+    body += decoder.produced();
+    if (state == ParseState::kError) {
+      const Code code = decoder.error_status() == 413 ? Code::kOutOfRange : Code::kInvalidArgument;
+      return refuse(decoder.error_status(), code, decoder.error_reason());
+    }
+    if (state == ParseState::kDone) break;
+    if (fill(body_deadline(start, body)) == Next::kClose) {
+      if (read_error_ == ETIMEDOUT)
+        return refuse(408, Code::kDeadlineExceeded, "the request body took too long");
+      return Next::kClose;
+    }
+  }
+  exchange_.body = buffer_.view().substr(head_bytes, body);
+  request_bytes_ = head_bytes + body;
+  rebase_exchange();
+  return Next::kServe;
+}
+
+// The buffer may have moved while the body was read: views that routing took from the head are taken again.
+void Http1Session::rebase_exchange() {
+  parser_.head().rebase(buffer_.data());
+  if (buffer_.data() == routed_base_ || exchange_.params.empty() || !exchange_.decoded_path.empty()) return;
+  exchange_.params.clear();
+  find_route(env_.table, exchange_);
+}
+
+// --- Writing
+// -----------------------------------------------------------------------------------------------------------
+
+bool Http1Session::send(std::string_view head, std::string_view body) {
+  const std::size_t bytes = head.size() + body.size();
+  const auto rate = std::max<std::size_t>(env_.options.min_bytes_per_second, 1);
+  const TimePoint deadline = after_delay(now(), env_.options.io_timeout + std::chrono::seconds(bytes / rate));
+  const Shield shield;
+  if (body.empty()) return stream().write({head.data(), head.size()}, deadline).error == 0;
+  const std::array<iovec, 2> parts{
+      {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(body.data()), body.size()}}};
+  return stream().writev(parts, deadline).error == 0;
+}
+
+Http1Session::Next Http1Session::respond() {
+  out_.clear();
+  HeadOptions options;
+  options.date = date_.line();
+  options.keep_alive = keep_alive_;
+  options.http10 = exchange_.head != nullptr && exchange_.head->minor_version() == 0;
+  append_response_head(out_, exchange_, options);
+  std::string_view body;
+  if (exchange_.head == nullptr || !is_bodiless(exchange_)) body = exchange_.response_body();
+  if (body.size() <= kCopyBody) {
+    out_.append(body);
+    body = {};
+  }
+  return send(out_, body) && keep_alive_ ? Next::kServe : Next::kClose;
+}
+
+// A request that cannot be trusted or finished: answer, then close, since where the next one starts is
+// unknown.
+Http1Session::Next Http1Session::refuse(int status, Code code, std::string_view detail) {
+  connection_->count_request();
+  exchange_.head = nullptr;
+  answer_problem(exchange_, status, code, detail, {});
+  keep_alive_ = false;
+  respond();
+  linger();
+  return Next::kClose;
+}
+
+// Closing with unread input makes the kernel send a reset, which can overtake the answer. So read some of it
+// away.
+void Http1Session::linger() {
+  stream().shutdown_write();
+  const TimePoint deadline = after_delay(now(), kLingerTime);
+  std::array<char, 4096> waste;
+  std::size_t total = 0;
+  const Shield shield;
+  while (total < kLingerBytes && !env_.draining.load(std::memory_order_relaxed)) {
+    const net::IoResult result = stream().read(waste, deadline);
+    if (result.bytes == 0) return;
+    total += result.bytes;
+  }
+}
+
+void Http1Session::start_stream(Exchange::State& state) {
+  const bool http10 = state.head->minor_version() == 0;
+  keep_alive_ = state.head->keep_alive() && !http10 && !env_.draining.load(std::memory_order_relaxed);
+  out_.clear();
+  HeadOptions options;
+  options.date = date_.line();
+  options.keep_alive = keep_alive_;
+  options.chunked = !http10 && !is_bodiless(state);
+  options.until_close = !options.chunked;
+  append_response_head(out_, state, options);
+}
+
+// out_ holds the head until the first piece takes it along.
+void Http1Session::write_piece(Exchange::State& state, std::string_view piece) {
+  const bool chunked = state.head->minor_version() != 0;
+  if (chunked) fmt::format_to(std::back_inserter(out_), "{:x}\r\n", piece.size());
+  const std::string_view tail = chunked ? "\r\n" : "";
+  const std::array<iovec, 3> parts{{{out_.data(), out_.size()},
+                                    {const_cast<char*>(piece.data()), piece.size()},
+                                    {const_cast<char*>(tail.data()), tail.size()}}};
+  const TimePoint deadline = after_delay(now(), env_.options.io_timeout);
+  const net::IoResult result = stream().writev(parts, deadline);
+  out_.clear();
+  if (result.error == 0) return;
+  state.broken = true;
+  if (result.error == ECANCELED) rt::throw_interrupted();
+  throw Error(Code::kUnavailable, result.error == ETIMEDOUT ? "the client reads too slowly"
+                                                            : "the client has closed the connection");
+}
+
+Http1Session::Next Http1Session::finish_stream() {
+  if (exchange_.broken) return Next::kClose;
+  if (exchange_.head->minor_version() != 0 && !is_bodiless(exchange_)) out_ += "0\r\n\r\n";
+  const bool sent = out_.empty() || send(out_, {});
+  return sent && keep_alive_ ? Next::kServe : Next::kClose;
+}
+
+}  // namespace degu::http::internal

@@ -1,0 +1,69 @@
+// Http1Session: what a connection needs while it is served in HTTP/1.1.
+#pragma once
+
+#include <degu/http/internal/connection.h>
+#include <degu/http/internal/date.h>
+#include <degu/http/internal/dispatch.h>
+#include <degu/http/internal/read_buffer.h>
+#include <degu/http/request_parser.h>
+#include <degu/http/server.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace degu::http::internal {
+
+/// Serves one connection after another, a burst of requests each. Belongs to one goroutine at a time.
+class Http1Session final : public ResponseSink {
+ public:
+  explicit Http1Session(const ConnectionEnv& env) : env_(env) {}
+
+  enum class End : bool {
+    kIdle,   ///< the connection waits for the next request, and may be in use elsewhere already
+    kClose,  ///< it is to be closed
+  };
+  /// Answers one request after another, as long as there are some. The context of the handlers is the current one.
+  End serve(Connection& connection) noexcept;
+
+  void start_stream(Exchange::State& state) override;
+  void write_piece(Exchange::State& state, std::string_view piece) override;
+  std::string peer() const override { return connection_->stream().peer(); }
+  bool stopping() const noexcept override { return env_.draining.load(std::memory_order_relaxed); }
+
+ private:
+  enum class Next : uint8_t { kClose, kServe, kIdle };
+
+  Next serve_one();
+  Next read_head();
+  Next first_bytes();
+  Next wait_for_request();
+  Next read_body();
+  Next read_sized_body(std::size_t head_bytes);
+  Next read_chunked_body(std::size_t head_bytes, uint64_t limit);
+  void rebase_exchange();
+  Next fill(TimePoint deadline);
+  Next respond();
+  Next finish_stream();
+  Next refuse(int status, Code code, std::string_view detail);
+  bool send(std::string_view head, std::string_view body);
+  void linger();
+  TimePoint body_deadline(TimePoint start, std::size_t received) const noexcept;
+
+  net::TcpStream& stream() noexcept { return connection_->stream(); }
+  void reset();
+
+  const ConnectionEnv& env_;
+  Connection* connection_ = nullptr;
+  ReadBuffer buffer_;
+  RequestParser parser_{env_.options.head};
+  Exchange::State exchange_;
+  DateCache date_;
+  std::string out_;
+  std::size_t request_bytes_ = 0;  // head and body of the current request, in buffer_
+  const char* routed_base_ = nullptr;
+  int read_error_ = 0;
+  bool keep_alive_ = false;
+};
+
+}  // namespace degu::http::internal

@@ -1,0 +1,55 @@
+// TimerState: what Timer, Ticker and FuncTimer share: an rt::Timer that anybody may stop and set anew.
+#pragma once
+
+#include <degu/base/ref.h>
+#include <degu/base/time.h>
+#include <degu/rt/lock.h>
+#include <degu/rt/timer.h>
+
+#include <cstdint>
+
+namespace degu::sync_internal {
+
+/// Each arming is numbered and owns a count of the state: stop() and the firing agree under the lock on which
+/// of them came first, and whoever ends the arming gives its count back. Thread-safe.
+///
+/// Lock order: a state's lock before a channel's, P::timer_lock and the scheduler's. Nothing takes a state's
+/// lock while it holds another.
+class TimerState : public RefCounted<TimerState> {
+ public:
+  virtual ~TimerState() = default;
+
+  /// True: it was pending and will not fire. False: it has fired, or was not running.
+  bool stop() noexcept;
+  /// stop(), then lets it fire at `when`. Throws Error(kFailedPrecondition) where no scheduler runs.
+  bool reset(TimePoint when);
+  /// The first reset(), before anybody else knows the state: takes no lock.
+  void start(TimePoint when);
+
+ protected:
+  TimerState() noexcept {
+    timer_.drop = [](void* self) { static_cast<TimerState*>(self)->dropped(); };
+  }
+
+  /// The time has come. Called with lock_ held, on a scheduler thread: must not block; may wake, spawn, arm().
+  virtual void on_due() noexcept = 0;
+  /// With lock_ held: takes back what on_due() handed out and nobody has received.
+  virtual bool take_back() noexcept { return false; }
+
+  /// With lock_ held, not armed. False: no scheduler runs.
+  bool arm(TimePoint when) noexcept;
+
+  rt::Lock lock_;
+
+ private:
+  bool arm_timer(TimePoint when) noexcept;
+  static void fire(void* arg, uint32_t seq) noexcept;
+  bool disarm() noexcept;
+  void dropped() noexcept;
+
+  uint32_t seq_ = 0;  // of the last arming; guarded by lock_, as is armed_
+  bool armed_ = false;
+  rt::Timer timer_;
+};
+
+}  // namespace degu::sync_internal
