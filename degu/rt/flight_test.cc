@@ -208,6 +208,26 @@ TEST(Flight, WhyASliceEndedIsFoundOnTheNextP) {
               HasSubstr(R"("tid":1,"ts":1000.000,"dur":999.999,"args":{"stopped by":"chan receive"}})"));
 }
 
+// Whatever the times of two Ps say: they are interpolated.
+TEST(Flight, TheFirstTurnOfAGoroutineComesBeforeItsOthers) {
+  Recorded first{.p = 1};
+  first.time(4'000'000);
+  first.run(8);
+  first.time(5'000'000);
+  first.record(FlightEvent::kLoop);
+  Recorded second{.p = 2};
+  second.time(2'000'000);
+  second.run(8, kRecv);
+  second.time(3'000'000);
+  second.record(FlightEvent::kLoop);
+  FlightContext context;
+  context.now_ns = 6'000'000;
+  const std::vector<FlightTrack> tracks{second.track(), first.track()};
+  const std::string events = render_flight(tracks, context);
+  EXPECT_THAT(events, HasSubstr(R"("tid":1,"ts":4000.000,"dur":999.999,"args":{"stopped by":"chan receive"}})"));
+  EXPECT_THAT(events, HasSubstr(R"("tid":2,"ts":2000.000,"dur":999.999,"args":{"stopped by":"exit"}})"));
+}
+
 TEST(Flight, PlacesAndTimesAreWholeAfterTheirLowerPartsHaveWrapped) {
   Recorded recorded;
   recorded.last = 0xffff'ffe0;

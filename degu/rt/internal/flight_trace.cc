@@ -115,8 +115,9 @@ class Renderer {
       }
     }
     for (auto& [goroutine, turns] : turns_) {
-      std::stable_sort(turns.begin(), turns.end(),
-                       [](const Turn& a, const Turn& b) { return a.at_ns < b.at_ns; });
+      std::stable_sort(turns.begin(), turns.end(), [](const Turn& a, const Turn& b) {
+        return a.is_first() != b.is_first() ? a.is_first() : a.at_ns < b.at_ns;
+      });
     }
   }
 
@@ -152,10 +153,13 @@ class Renderer {
     uint16_t woken_at = 0;
     const Timeline* from = nullptr;
   };
-  // A goroutine goes on, having stopped for that reason.
+  // A goroutine goes on, having stopped for that reason, or begins.
   struct Turn {
     int64_t at_ns = 0;
     uint8_t stopped_by = 0;
+
+    // The times of two Ps are not exact enough to tell.
+    bool is_first() const noexcept { return stopped_by == static_cast<uint8_t>(WaitReason::kNone); }
   };
   // Who woke a goroutine, and when.
   struct Waker {
@@ -189,8 +193,11 @@ class Renderer {
   std::string_view stop_after(uint32_t goroutine, int64_t begin_ns) const {
     const auto turns = turns_.find(goroutine);
     if (turns != turns_.end()) {
-      const auto next = std::upper_bound(turns->second.begin(), turns->second.end(), begin_ns,
-                                         [](int64_t ns, const Turn& turn) { return ns < turn.at_ns; });
+      auto next = turns->second.begin();
+      if (!next->is_first() || next++->at_ns != begin_ns) {
+        next = std::upper_bound(next, turns->second.end(), begin_ns,
+                                [](int64_t ns, const Turn& turn) { return ns < turn.at_ns; });
+      }
       if (next != turns->second.end()) return stop_text(next->stopped_by);
     }
     const auto alive = context_.goroutines.find(goroutine);
