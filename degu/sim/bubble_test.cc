@@ -1,5 +1,6 @@
 // Named after Go's internal/synctest tests.
 #include <degu/base/error.h>
+#include <degu/base/random.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/rt/internal/switch.h>
 #include <degu/rt/run.h>
@@ -20,6 +21,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #ifdef DEGU_ASAN
@@ -179,6 +181,20 @@ TEST(Bubble, SleepersWakeInOrder) {
     }
     wg.wait();
     EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 4}));
+  });
+}
+
+TEST(Bubble, TimersFireInTheOrderOfTheirDeadlines) {
+  in_bubble([] {
+    constexpr uint32_t kTimers = 2'000;
+    Random random(7);
+    std::vector<uint32_t> set(kTimers);
+    for (uint32_t i = 0; i < kTimers; ++i) std::swap(set[i] = i, set[random.below(i + 1)]);
+    std::vector<uint32_t> fired;  // by one at a time
+    for (const uint32_t i : set) after_func(std::chrono::nanoseconds(i + 1), [&fired, i] { fired.push_back(i); });
+    sleep(1s);
+    ASSERT_EQ(fired.size(), kTimers);
+    for (uint32_t i = 0; i < kTimers; ++i) ASSERT_EQ(fired[i], i);
   });
 }
 

@@ -160,38 +160,6 @@ TEST(Timer, MovedAtRandomTheyAllFire) {
   });
 }
 
-// TestLongAdjustTimers and AfterQueuing: on one P what fires is in the order of the deadlines, whatever the order in
-// which it was set.
-bool fires_in_order() {
-  bool in_order = true;
-  run({.procs = 1}, [&in_order] {
-    constexpr std::size_t kTimers = 5000;
-    const TimePoint base = now() + 20ms;
-    std::vector<RecvChan<TimePoint>> chans(kTimers);
-    Random random(7);
-    std::vector<std::size_t> order(kTimers);
-    for (std::size_t i = 0; i < kTimers; ++i) order[i] = i;
-    for (std::size_t i = kTimers; i-- > 1;)
-      std::swap(order[i], order[random.below(static_cast<uint32_t>(i + 1))]);
-    for (const std::size_t i : order) chans[i] = sync_internal::chan_at(base + i * 1us);
-    TimePoint last{};
-    for (std::size_t i = 0; i < kTimers; ++i) {
-      const TimePoint at = *chans[i].recv();
-      in_order = in_order && at >= last;
-      EXPECT_GE(at, base + i * 1us);
-      last = at;
-    }
-  });
-  return in_order;
-}
-
-TEST(Timer, FireInTheOrderOfTheirDeadlines) {
-  // When another P stands in meanwhile, two threads fire what is due.
-  bool in_order = false;
-  for (int attempt = 0; attempt < 20 && !in_order; ++attempt) in_order = fires_in_order();
-  EXPECT_TRUE(in_order);
-}
-
 // TestZeroTimer, TestMultiWakeupTimer.
 TEST(Timer, ZeroAndTinyDelaysFire) {
   all_shapes([] {
