@@ -16,10 +16,12 @@ namespace degu::rt {
 namespace {
 
 constexpr std::size_t kChunk = GStack::kBundle;
+constexpr std::size_t kChunkBytes = kChunk * sizeof(G);
 constexpr uint64_t kIdBlock = 64;
-// Chunks beyond these lie in slabs of huge pages: a page fault for each few records would cost more than all the rest.
+// Chunks beyond these lie in slabs.
 constexpr std::size_t kSmallChunks = 16;
 constexpr std::size_t kSlabBytes = std::size_t{2} << 20;
+constexpr std::size_t kPageBytes = 4096;
 
 struct Pool {
   Lock lock;
@@ -38,21 +40,30 @@ Pool& pool() noexcept {
 
 // Caller holds the pool's lock.
 void* chunk_memory(Pool& common) noexcept {
-  constexpr std::size_t kBytes = kChunk * sizeof(G);
-  if (common.chunks.size() < kSmallChunks) return ::operator new (kBytes, std::align_val_t{alignof(G)});
-  if (common.slab_left < kBytes) {
-    common.slab = static_cast<char*>(::operator new (kSlabBytes, std::align_val_t{kSlabBytes}));
+  if (common.chunks.size() < kSmallChunks) return ::operator new (kChunkBytes, std::align_val_t{alignof(G)});
+  if (common.slab_left < kChunkBytes) {
+    common.slab = static_cast<char*>(::operator new (kSlabBytes, std::align_val_t{kPageBytes}));
     common.slab_left = kSlabBytes;
-    ::madvise(common.slab, kSlabBytes, MADV_HUGEPAGE);  // without it, it only is slower
   }
-  common.slab_left -= kBytes;
-  return std::exchange(common.slab, common.slab + kBytes);
+  common.slab_left -= kChunkBytes;
+  return std::exchange(common.slab, common.slab + kChunkBytes);
+}
+
+// The pages of a chunk of a slab, by one system call: a fault for each would cost more than all the rest. Huge pages
+// would save the call, but a virtual machine may have to get each from its host: measured, three times dearer.
+void supply(void* chunk) noexcept {
+#ifdef MADV_POPULATE_WRITE
+  const auto begin = reinterpret_cast<uintptr_t>(chunk) & ~(kPageBytes - 1);
+  const auto end = (reinterpret_cast<uintptr_t>(chunk) + kChunkBytes + kPageBytes - 1) & ~(kPageBytes - 1);
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);  // where it fails, they come by fault
+#endif
 }
 
 GStack new_bundle(Pool& common) noexcept {
   common.lock.lock();
   void* memory = chunk_memory(common);
   common.lock.unlock();
+  supply(memory);
   auto* records = static_cast<G*>(memory);
   std::uninitialized_value_construct_n(records, kChunk);
   GStack bundle;
@@ -246,6 +257,9 @@ void abandon_goroutines(Scheduler& sched) noexcept {
         if (is_queued_somewhere(g)) {
           g.sched.store(nullptr, std::memory_order_relaxed);
           g.status.store(Status::kFree, std::memory_order_relaxed);
+#ifdef DEGU_TSAN
+          __tsan_destroy_fiber(std::exchange(g.stack.tsan_fiber, nullptr));
+#endif
           stack_forget();
           for (; outer != nullptr; outer = outer->outer) stack_forget();
           return;
