@@ -1,6 +1,6 @@
-// The poller. Each direction of a descriptor is one word: nil, ready, or the goroutine or call that waits. The waiter
-// publishes its ticket's sequence number beside it; a poller that reads a newer number than the one it found
-// the goroutine with wakes it too early, which callers tolerate (kReady may be spurious). After Go's
+// The poller. Each direction of a descriptor is one word: nil, ready, or the goroutine or call that waits. The number of
+// a goroutine's wait lies beside it, and its lower half in the word: a poller that took the word and then reads the
+// number of a later wait, perhaps another goroutine's, sees that they do not belong together. After Go's
 // runtime/netpoll.go.
 #include <degu/base/assert.h>
 #include <degu/rt/internal/sched.h>
@@ -39,6 +39,12 @@ namespace {
 constexpr uintptr_t kNil = 0;
 constexpr uintptr_t kReadyMark = 1;
 constexpr uintptr_t kCallMark = 2;  // of a PollCall's address
+constexpr unsigned kNumberShift = 48;  // above the address of the G that waits
+
+uintptr_t waiting_word(Ticket ticket) noexcept {
+  static_assert(alignof(G) > (kReadyMark | kCallMark) && sizeof(uintptr_t) == 8);
+  return reinterpret_cast<uintptr_t>(ticket.g) | uintptr_t{ticket.seq} << kNumberShift;
+}
 
 // Records are type-stable: an event that was fetched before poll_close() may still name one.
 struct Registry {
@@ -92,8 +98,9 @@ void mark_ready(PollSide& side) noexcept {
     auto* call = reinterpret_cast<PollCall*>(old & ~kCallMark);
     return call->fn(call);
   }
-  auto* g = reinterpret_cast<G*>(old);
-  if (claim({g, side.seq.load(std::memory_order_acquire)}, 0)) wake(g);
+  auto* g = reinterpret_cast<G*>(old & ((uintptr_t{1} << kNumberShift) - 1));
+  const Ticket ticket{g, side.seq.load(std::memory_order_acquire)};
+  if (waiting_word(ticket) == old && claim(ticket, 0)) wake(g);
 }
 
 int wait_events(int epoll_fd, epoll_event* events, int capacity, int64_t until_ns) noexcept {
@@ -244,7 +251,7 @@ PollResult poll_wait(PollDesc* desc, Direction direction, TimePoint deadline) no
   side.seq.store(ticket.seq, std::memory_order_release);
   DEGU_RACE_POINT();
   expected = kNil;
-  const auto self = reinterpret_cast<uintptr_t>(ticket.g);
+  const uintptr_t self = waiting_word(ticket);
   if (!side.state.compare_exchange_strong(expected, self, std::memory_order_seq_cst)) {
     DEGU_CHECK(expected == kReadyMark, "two wait for the same direction of one descriptor");
     if (!disarm()) {

@@ -244,14 +244,24 @@ TEST(IdleRace, TimersAroundTheDeadlockCheckAreServed) {
   });
 }
 
-// One goroutine writes, another reads as soon as it can: `wait(desc, seed)` waits once, perhaps in vain.
-template <class Wait>
-void write_and_read(Wait wait) {
-  run({.procs = 2}, [&] {
+// Calls `body(desc, fd)` with a descriptor that is closed afterwards.
+template <class Body>
+void with_desc(int procs, Body body) {
+  run({.procs = procs}, [&] {
     const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     int error = 0;
     PollDesc* desc = poll_open(fd, &error);
     ASSERT_NE(desc, nullptr);
+    body(desc, fd);
+    poll_close(desc);
+    ::close(fd);
+  });
+}
+
+// One goroutine writes, another reads as soon as it can: `wait(desc, seed)` waits once, perhaps in vain.
+template <class Wait>
+void write_and_read(Wait wait) {
+  with_desc(2, [&](PollDesc* desc, int fd) {
     std::atomic<uint64_t> asked{0};
     go([&] {
       for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
@@ -266,8 +276,6 @@ void write_and_read(Wait wait) {
       uint64_t value = 0;
       while (::read(fd, &value, sizeof value) != 8 && !::testing::Test::HasFatalFailure()) wait(desc, seed);
     }
-    poll_close(desc);
-    ::close(fd);
   });
 }
 
@@ -277,14 +285,10 @@ TEST(NetpollRace, ReadinessIsNeverLost) {
   });
 }
 
-// A waker that is late may find the number of a later wait of the same goroutine, and end that one too early. The word
-// must not go on saying that somebody waits.
-TEST(NetpollRace, ALateWakerLeavesNoWaiterBehind) {
-  run({.procs = 4}, [] {
-    const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    int error = 0;
-    PollDesc* desc = poll_open(fd, &error);
-    ASSERT_NE(desc, nullptr);
+// Calls `body(desc)` while three others mark the descriptor ready all the time.
+template <class Body>
+void while_nudged(Body body) {
+  with_desc(4, [&](PollDesc* desc, int) {
     constexpr int kNudgers = 3;
     std::atomic<bool> over{false};
     std::atomic<int> nudging{kNudgers};
@@ -294,6 +298,16 @@ TEST(NetpollRace, ALateWakerLeavesNoWaiterBehind) {
         nudging.fetch_sub(1);
       });
     }
+    body(desc);
+    over = true;
+    while (nudging != 0) yield();
+  });
+}
+
+// A waker that is late may find the number of a later wait of the same goroutine. The word must not go on saying that
+// somebody waits.
+TEST(NetpollRace, ALateWakerLeavesNoWaiterBehind) {
+  while_nudged([](PollDesc* desc) {
     for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
       seed_race_points(seed);
       Random random(seed);
@@ -303,10 +317,41 @@ TEST(NetpollRace, ALateWakerLeavesNoWaiterBehind) {
         EXPECT_TRUE(result == PollResult::kReady || result == PollResult::kTimeout) << "seed " << seed;
       }
     }
-    over = true;
-    while (nudging != 0) yield();
-    poll_close(desc);
-    ::close(fd);
+  });
+}
+
+// The caller's next wait has that number.
+void skip_waits_before(uint32_t number) {
+  while (begin_wait(Interrupt::kIgnore).seq + 1 < number) ASSERT_TRUE(disarm());
+  ASSERT_TRUE(disarm());
+}
+
+// Two take turns at the descriptor. The number that a late waker finds may be that of the other one's wait: it must not
+// end what the first has come to wait for meanwhile, under that same number.
+TEST(NetpollRace, ALateWakerEndsNoOtherWait) {
+  constexpr uint32_t kFirst = 10'000'000;  // more than any record has seen
+  while_nudged([](PollDesc* desc) {
+    constexpr uint32_t kReaders = 2;
+    std::atomic<uint32_t> turn{0};
+    std::atomic<uint32_t> ended{0};
+    for (uint32_t reader = 0; reader < kReaders; ++reader) {
+      go([&, reader] {
+        for (uint32_t seed = reader; seed < kSeeds; seed += kReaders) {
+          skip_waits_before(kFirst + 2 * seed);
+          while (turn.load(std::memory_order_acquire) != seed) yield();
+          seed_race_points(seed + 1);
+          poll_wait(desc, Direction::kRead, now());  // takes a mark without a wait, if there is one
+          poll_wait(desc, Direction::kRead, now() + std::chrono::microseconds(seed % 4));
+          turn.store(seed + 1, std::memory_order_release);
+          for (int wait = 0; wait < 3; ++wait) {
+            begin_wait(Interrupt::kIgnore);
+            EXPECT_EQ(park(WaitReason::kOther, nullptr, now() + 1us), kTagTimeout) << "seed " << seed;
+          }
+        }
+        ended.fetch_add(1);
+      });
+    }
+    while (ended != kReaders) yield();
   });
 }
 
