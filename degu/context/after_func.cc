@@ -41,10 +41,12 @@ class Registration : public RefCounted<Registration>, private rt::CancelWaiter {
     State expected = State::kArmed;
     if (!state_.compare_exchange_strong(expected, State::kFired, std::memory_order_acq_rel)) return;
     const rt::internal::HeldPoints held;  // the node's lock is
-    go([self = Ref<Registration>::adopt(this)] {
-      const ContextScope scope(self->values_);
-      self->fn_();
-    });
+    rt::spawn_from_callback(
+        [self = Ref<Registration>::adopt(this)] {
+          const ContextScope scope(self->values_);
+          self->fn_();
+        },
+        {});
   }
 
   std::atomic<State> state_{State::kArmed};

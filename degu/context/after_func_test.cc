@@ -109,6 +109,26 @@ TEST(AfterFunc, TheCancellerDoesNotWait) {
   });
 }
 
+// More than a P's queue has room for: they are started under the lock of the context, where nothing may wait.
+TEST(AfterFunc, ThousandsDoNotHoldTheCancellerUp) {
+  run({.procs = 1}, [] {
+    const auto [context, cancel] = with_cancel(Context());
+    WaitGroup wg;
+    std::atomic<int> ran{0};
+    for (int i = 0; i < 5'000; ++i) {
+      wg.add(1);
+      after_func(context, [&] {
+        EXPECT_EQ(context.cause()->code(), Code::kCancelled);  // takes that lock
+        ran.fetch_add(1);
+        wg.done();
+      });
+    }
+    cancel();
+    wg.wait();
+    EXPECT_EQ(ran, 5'000);
+  });
+}
+
 // The function's captures go with the handle or the run, whichever is last; never with the process.
 TEST(AfterFunc, DropsItsCaptures) {
   all_shapes([] {

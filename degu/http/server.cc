@@ -90,7 +90,7 @@ void Server::Impl::open(net::TcpStream stream) {
 }
 
 void Server::Impl::activate(Connection& connection) {
-  rt::spawn_polled([&connection] { static_cast<Impl*>(connection.owner())->serve_connection(connection); },
+  rt::spawn_from_callback([&connection] { static_cast<Impl*>(connection.owner())->serve_connection(connection); },
                    {.name = "http connection"});
 }
 

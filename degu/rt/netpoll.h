@@ -1,14 +1,9 @@
 // Netpoll: goroutines wait for file descriptors. Edge-triggered epoll, one registration a descriptor.
 #pragma once
 
-#include <degu/base/function.h>
 #include <degu/base/time.h>
 
 #include <cstdint>
-
-namespace degu {
-struct GoOptions;
-}
 
 namespace degu::rt {
 
@@ -47,12 +42,9 @@ struct PollCall {
 
 /// Instead of a goroutine that waits: true, and `call` is used once, at the next readiness edge, poll_nudge(),
 /// poll_shutdown() or poll_close(), perhaps before this returns. It runs on a scheduler's stack or where those were
-/// called, must not wait, and may start goroutines with spawn_polled(). False, and it is not used: an edge came since
+/// called, must not wait, and may start goroutines with spawn_from_callback(). False, and it is not used: an edge came since
 /// the last kReady, the descriptor is closing, or the caller's time is virtual. Counts as the one waiter of the
 /// direction.
 bool poll_call(PollDesc* desc, Direction direction, PollCall& call) noexcept;
-
-/// degu::go for a PollCall: the goroutine takes its turn among those that the poller wakes.
-void spawn_polled(UniqueFunction<void()>&& body, const GoOptions& options);
 
 }  // namespace degu::rt

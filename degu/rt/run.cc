@@ -79,15 +79,6 @@ void prepare_thread(M& m) noexcept {
 #endif
 }
 
-void start_in_world(Scheduler& sched, G& g) {
-  if (g.world == nullptr) {
-    DEGU_CHECK(this_m() != nullptr,
-               "degu::go on a thread from outside of a simulation: the run could not be repeated");
-    g.world = sched.options.sim;
-  }
-  g.world->started(g, g.body);
-}
-
 // Waits for main and then for the threads, of which the one that ran main ends last but by chance; false if some do
 // not come back from a call that blocks them or from a goroutine that computes.
 bool threads_ended(Scheduler& sched) noexcept {
@@ -197,28 +188,50 @@ namespace {
   return g;
 }
 
+Scheduler& spawning_scheduler(const M* m) noexcept {
+  Scheduler* sched = m != nullptr ? m->sched : default_scheduler();
+  DEGU_CHECK(sched != nullptr, "degu::go without a scheduler: call it inside degu::run");
+  return *sched;
+}
+
+bool is_in_world(const Scheduler& sched, const G& g) noexcept {
+  return g.world != nullptr || sched.options.sim != nullptr;
+}
+
+void spawn_in_world(Scheduler& sched, M* m, G* g) {
+  if (g->world == nullptr) {
+    DEGU_CHECK(this_m() != nullptr,
+               "degu::go on a thread from outside of a simulation: the run could not be repeated");
+    g->world = sched.options.sim;
+  }
+  g->world->started(*g, g->body);
+  ready_fresh(sched, m, g);
+  sim_point();  // it may run before its starter goes on
+}
+
 }  // namespace
 
 void spawn(UniqueFunction<void()>&& body, const GoOptions& options) {
   M* m = this_m();
-  Scheduler* sched = m != nullptr ? m->sched : default_scheduler();
-  DEGU_CHECK(sched != nullptr, "degu::go without a scheduler: call it inside degu::run");
-  G* g = make_goroutine(*sched, m, std::move(body), options, __builtin_return_address(0));
-  if (g->world != nullptr || sched->options.sim != nullptr) [[unlikely]] {
-    start_in_world(*sched, *g);
-    ready_fresh(*sched, m, g);
-    sim_point();  // it may run before its starter goes on
-    return;
-  }
-  ready_fresh(*sched, m, g);
+  Scheduler& sched = spawning_scheduler(m);
+  G* g = make_goroutine(sched, m, std::move(body), options, __builtin_return_address(0));
+  if (is_in_world(sched, *g)) [[unlikely]]
+    return spawn_in_world(sched, m, g);
+  ready_spawned(sched, m, g);
 }
 
-void spawn_polled(UniqueFunction<void()>&& body, const GoOptions& options) {
+void spawn_from_callback(UniqueFunction<void()>&& body, const GoOptions& options) {
   M* m = this_m();
-  if (m == nullptr || m->batch == nullptr) return spawn(std::move(body), options);
-  G* g = make_goroutine(*m->sched, m, std::move(body), options, __builtin_return_address(0));
-  g->status.store(Status::kRunnable, std::memory_order_relaxed);
-  m->batch->push(g);
+  Scheduler& sched = spawning_scheduler(m);
+  G* g = make_goroutine(sched, m, std::move(body), options, __builtin_return_address(0));
+  if (m != nullptr && m->batch != nullptr) {
+    g->status.store(Status::kRunnable, std::memory_order_relaxed);
+    m->batch->push(g);
+    return;
+  }
+  if (is_in_world(sched, *g)) [[unlikely]]
+    return spawn_in_world(sched, m, g);
+  ready_fresh(sched, m, g);
 }
 
 int run_main(const RunOptions& options, UniqueFunction<int()> main) {

@@ -47,6 +47,9 @@ int threads() noexcept;
 
 int run_main(const RunOptions& options, UniqueFunction<int()> main);
 void spawn(UniqueFunction<void()>&& body, const GoOptions& options);
+/// degu::go where nothing may wait: callbacks of the poller, of timers and of the end of a context, or with a Lock held.
+/// What the poller starts takes its turn among those that it wakes.
+void spawn_from_callback(UniqueFunction<void()>&& body, const GoOptions& options);
 void enter_blocking() noexcept;
 void exit_blocking() noexcept;
 void call_on_stack(std::size_t bytes, void (*fn)(void*), void* arg);
@@ -75,9 +78,10 @@ int run(F&& main) {
   return run(RunOptions{}, std::forward<F>(main));
 }
 
-/// Starts a goroutine that runs `body` with the caller's current context. Does not wait. May be called from
-/// any thread while a scheduler runs. An exception that escapes `body` ends the process with a report, as a
-/// panic does in Go.
+/// Starts a goroutine that runs `body` with the caller's current context. Waits for nothing, but when 256 that were
+/// started on the same P have not run yet and no P is idle, lets others run first, as yield() does: a loop that starts
+/// millions has few of them alive at once. May be called from any thread while a scheduler runs. An exception that
+/// escapes `body` ends the process with a report, as a panic does in Go.
 template <class F>
 void go(F&& body) {
   rt::spawn(UniqueFunction<void()>(std::forward<F>(body)), GoOptions{});

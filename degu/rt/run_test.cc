@@ -6,6 +6,7 @@
 #include <degu/rt/testing/all_shapes.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <stdexcept>
@@ -58,6 +59,35 @@ TEST(Go, RunsEveryGoroutineOnce) {
     }
     while (done.load() != kCount) yield();
     for (int i = 0; i < kCount; ++i) EXPECT_EQ(runs[static_cast<std::size_t>(i)].load(), 1);
+  });
+}
+
+// 256 wait in its queue, and perhaps as many on the way to a P that stands in for it.
+TEST(Go, ALoopThatStartsManyLetsThemRun) {
+  run({.procs = 1}, [] {
+    constexpr int kStarted = 100'000;
+    std::atomic<int> ended{0};
+    int most_alive = 0;
+    for (int i = 1; i <= kStarted; ++i) {
+      go([&ended] { ended.fetch_add(1); });
+      most_alive = std::max(most_alive, i - ended.load());
+    }
+    EXPECT_LE(most_alive, 2'000);
+    while (ended != kStarted) yield();
+  });
+}
+
+TEST(Go, InsideBlockingTheStarterKeepsItsThread) {
+  run({.procs = 1}, [] {
+    std::atomic<int> ran{0};
+    blocking([&] {
+      const auto thread = std::this_thread::get_id();
+      for (int i = 0; i < 1'000; ++i) {
+        go([&] { ran.fetch_add(1); });
+        ASSERT_EQ(std::this_thread::get_id(), thread);
+      }
+    });
+    while (ran != 1'000) yield();
   });
 }
 

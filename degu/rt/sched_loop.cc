@@ -687,6 +687,25 @@ void ready_fresh(Scheduler& sched, M* m, G* g) noexcept {
   offer(*m->p);
 }
 
+// There is no room for g: those that were started before it run first, unless an idle P could run them.
+[[gnu::noinline]] static void ready_behind_others(M& m, G* g) noexcept {
+  G& spawner = *m.g;
+  const bool may_yield = !spawner.own_thread && spawner.blocking_depth == 0;
+  if (may_yield && m.sched->idle_p_count.load(std::memory_order_relaxed) == 0)
+    leave(m, spawner, AfterSwitch::kYield);
+  P& p = *this_m()->p;
+  push_fresh(p, g);
+  offer(p);
+}
+
+void ready_spawned(Scheduler& sched, M* m, G* g) noexcept {
+  if (m == nullptr || m->g == nullptr) return ready_fresh(sched, m, g);
+  g->status.store(Status::kRunnable, std::memory_order_relaxed);
+  if (!m->p->queue.push_fresh(g)) [[unlikely]]
+    return ready_behind_others(*m, g);
+  offer(*m->p);
+}
+
 void run_m(M& m) noexcept {
   while (G* g = find_runnable(m)) {
     if (m.spinning) stop_spinning(m);

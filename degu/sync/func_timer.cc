@@ -8,7 +8,7 @@
 namespace degu {
 
 void sync_internal::FuncTimerState::on_due() noexcept {
-  go({.name = "after_func"}, [self = Ref<FuncTimerState>(this)] { self->call(); });
+  rt::spawn_from_callback([self = Ref<FuncTimerState>(this)] { self->call(); }, {.name = "after_func"});
 }
 
 bool FuncTimer::reset(std::chrono::nanoseconds delay) const {

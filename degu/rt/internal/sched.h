@@ -363,6 +363,8 @@ void set_default_scheduler(Scheduler* sched) noexcept;
 void run_m(M& m) noexcept;                                // until the scheduler stops
 void ready(G* g) noexcept;                                // makes a goroutine runnable
 void ready_fresh(Scheduler& sched, M* m, G* g) noexcept;  // one that has not run yet
+/// The same, by degu::go: if m's goroutine is far ahead of those who run what it starts, it lets them.
+void ready_spawned(Scheduler& sched, M* m, G* g) noexcept;
 G* take_any(P& p) noexcept;                               // of p's queue or the global one, for a simulation
 void push_global(Scheduler& sched, G* g) noexcept;
 /// Leaves the running goroutine g for another one, or for the scheduler's loop. Returns when g runs again.
