@@ -90,8 +90,9 @@ void Server::Impl::open(net::TcpStream stream) {
 }
 
 void Server::Impl::activate(Connection& connection) {
-  rt::spawn_from_callback([&connection] { static_cast<Impl*>(connection.owner())->serve_connection(connection); },
-                   {.name = "http connection"});
+  rt::spawn_from_callback(
+      [&connection] { static_cast<Impl*>(connection.owner())->serve_connection(connection); },
+      {.name = "http connection"});
 }
 
 Http1Session::End Server::Impl::serve_burst(Connection& connection) {

@@ -224,7 +224,8 @@ TEST(Flight, TheFirstTurnOfAGoroutineComesBeforeItsOthers) {
   context.now_ns = 6'000'000;
   const std::vector<FlightTrack> tracks{second.track(), first.track()};
   const std::string events = render_flight(tracks, context);
-  EXPECT_THAT(events, HasSubstr(R"("tid":1,"ts":4000.000,"dur":999.999,"args":{"stopped by":"chan receive"}})"));
+  EXPECT_THAT(events,
+              HasSubstr(R"("tid":1,"ts":4000.000,"dur":999.999,"args":{"stopped by":"chan receive"}})"));
   EXPECT_THAT(events, HasSubstr(R"("tid":2,"ts":2000.000,"dur":999.999,"args":{"stopped by":"exit"}})"));
 }
 

@@ -55,7 +55,8 @@ void supply(void* chunk) noexcept {
 #ifdef MADV_POPULATE_WRITE
   const auto begin = reinterpret_cast<uintptr_t>(chunk) & ~(kPageBytes - 1);
   const auto end = (reinterpret_cast<uintptr_t>(chunk) + kChunkBytes + kPageBytes - 1) & ~(kPageBytes - 1);
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);  // where it fails, they come by fault
+  ::madvise(reinterpret_cast<void*>(begin), end - begin,
+            MADV_POPULATE_WRITE);  // where it fails, they come by fault
 #endif
 }
 

@@ -38,7 +38,7 @@ namespace {
 
 constexpr uintptr_t kNil = 0;
 constexpr uintptr_t kReadyMark = 1;
-constexpr uintptr_t kCallMark = 2;  // of a PollCall's address
+constexpr uintptr_t kCallMark = 2;     // of a PollCall's address
 constexpr unsigned kNumberShift = 48;  // above the address of the G that waits
 
 uintptr_t waiting_word(Ticket ticket) noexcept {

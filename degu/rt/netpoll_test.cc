@@ -39,7 +39,8 @@ struct PolledPipe {
 struct CountedCall : PollCall {
   CountedCall() {
     fn = [](PollCall* self) {
-      spawn_from_callback([self] { static_cast<CountedCall*>(self)->goroutines.fetch_add(1); }, {.name = "called"});
+      spawn_from_callback([self] { static_cast<CountedCall*>(self)->goroutines.fetch_add(1); },
+                          {.name = "called"});
       static_cast<CountedCall*>(self)->calls.fetch_add(1);
     };
   }

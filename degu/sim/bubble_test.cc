@@ -191,7 +191,8 @@ TEST(Bubble, TimersFireInTheOrderOfTheirDeadlines) {
     std::vector<uint32_t> set(kTimers);
     for (uint32_t i = 0; i < kTimers; ++i) std::swap(set[i] = i, set[random.below(i + 1)]);
     std::vector<uint32_t> fired;  // by one at a time
-    for (const uint32_t i : set) after_func(std::chrono::nanoseconds(i + 1), [&fired, i] { fired.push_back(i); });
+    for (const uint32_t i : set)
+      after_func(std::chrono::nanoseconds(i + 1), [&fired, i] { fired.push_back(i); });
     sleep(1s);
     ASSERT_EQ(fired.size(), kTimers);
     for (uint32_t i = 0; i < kTimers; ++i) ASSERT_EQ(fired[i], i);

@@ -365,7 +365,7 @@ void ready(G* g) noexcept;                                // makes a goroutine r
 void ready_fresh(Scheduler& sched, M* m, G* g) noexcept;  // one that has not run yet
 /// The same, by degu::go: if m's goroutine is far ahead of those who run what it starts, it lets them.
 void ready_spawned(Scheduler& sched, M* m, G* g) noexcept;
-G* take_any(P& p) noexcept;                               // of p's queue or the global one, for a simulation
+G* take_any(P& p) noexcept;  // of p's queue or the global one, for a simulation
 void push_global(Scheduler& sched, G* g) noexcept;
 /// Leaves the running goroutine g for another one, or for the scheduler's loop. Returns when g runs again.
 void leave(M& m, G& g, AfterSwitch after) noexcept;
