@@ -188,6 +188,7 @@ P* new_p(Scheduler& sched) noexcept {
   p->id = id;
   p->random = Random(sched.options.shuffle_seed != 0 ? sched.options.shuffle_seed + id : random_u64());
   p->attention.store(sched.options.shuffle_seed != 0, std::memory_order_relaxed);
+  p->exact_timers = sched.options.sim != nullptr;
   sched.ps[id].store(p, std::memory_order_release);
   sched.p_count.store(id + 1, std::memory_order_release);
   return p;

@@ -71,7 +71,7 @@ void remove_recent(P& p, uint32_t at) noexcept {
 }
 
 // Relaxed: who still sees the earlier time looks once in vain.
-void publish_later(P& p) noexcept {
+void publish_earliest(P& p) noexcept {
   int64_t first = p.timers.empty() ? kNoTimer : p.timers.front().when_ns;
   for (uint32_t i = 0; i < p.recent_timer_count; ++i) first = std::min(first, p.recent_timers[i].when_ns);
   p.next_timer.store(first, std::memory_order_relaxed);
@@ -124,12 +124,11 @@ bool timer_stop(Timer& timer) noexcept {
   while (P* p = timer.owner.load(std::memory_order_acquire)) {
     p->timer_lock.lock();
     if (timer.owner.load(std::memory_order_relaxed) == p) {
-      const bool is_recent = (timer.index & kRecent) != 0;
       const uint32_t at = timer.index & ~kRecent;
-      const int64_t when_ns = is_recent ? p->recent_timers[at].when_ns : p->timers[at].when_ns;
-      is_recent ? remove_recent(*p, at) : remove_at(*p, at);
+      (timer.index & kRecent) != 0 ? remove_recent(*p, at) : remove_at(*p, at);
       timer.owner.store(nullptr, std::memory_order_release);
-      if (when_ns == p->next_timer.load(std::memory_order_relaxed)) publish_later(*p);
+      // Else its time may stay published: the next one to be armed is hardly ever earlier, and need not be published.
+      if (p->exact_timers || (p->recent_timer_count == 0 && p->timers.empty())) publish_earliest(*p);
       p->timer_lock.unlock();
       return true;
     }
@@ -147,13 +146,17 @@ int64_t run_timers(P& p, int64_t now_ns) noexcept {
   p.timer_lock.lock();
   while (p.next_timer.load(std::memory_order_relaxed) <= now_ns) {
     settle_timers(p);
+    if (p.timers.front().when_ns > now_ns) {  // that one has been stopped
+      publish_earliest(p);
+      break;
+    }
     Timer& timer = *p.timers.front().timer;
     const Timer::Fire fire = timer.fire;
     void* const arg = timer.arg;
     const uint32_t seq = timer.seq;
     remove_at(p, 0);
     timer.owner.store(nullptr, std::memory_order_release);
-    publish_later(p);
+    publish_earliest(p);
     p.timer_lock.unlock();
     fire(arg, seq);  // the Timer may be gone from here on
     p.timer_lock.lock();
@@ -200,7 +203,7 @@ void drop_timers(P& p) noexcept {
   settle_timers(p);
   std::vector<TimerEntry> dropped;
   dropped.swap(p.timers);
-  publish_later(p);
+  publish_earliest(p);
   for (const TimerEntry& entry : dropped) entry.timer->owner.store(nullptr, std::memory_order_release);
   p.timer_lock.unlock();
   for (const TimerEntry& entry : dropped) {

@@ -25,6 +25,7 @@ constexpr int64_t kStartNs = 946'684'800'000'000'000;  // 2000-01-01
 
 class Bubble final : public rt::World {
  public:
+  Bubble() noexcept { timers_.exact_timers = true; }
   void run(UniqueFunction<void()> body);
   void wait();
 

@@ -241,10 +241,12 @@ struct alignas(64) P {
   LocalQueue queue;
 
   alignas(64) Lock timer_lock;
-  uint32_t recent_timer_count = 0;            // guarded by timer_lock
-  std::vector<TimerEntry> timers;             // 4-ary heap; guarded by timer_lock
-  std::atomic<int64_t> next_timer{kNoTimer};  // the earliest, for lock-free looks; written under timer_lock
-  std::array<TimerEntry, 16> recent_timers;   // not in the heap yet, in no order; guarded by timer_lock
+  uint32_t recent_timer_count = 0;  // guarded by timer_lock
+  std::vector<TimerEntry> timers;   // 4-ary heap; guarded by timer_lock
+  // For looks without the lock: none is earlier, and kNoTimer if there is none. Written under timer_lock.
+  std::atomic<int64_t> next_timer{kNoTimer};
+  bool exact_timers = false;                 // next_timer is the earliest, as virtual time jumps there
+  std::array<TimerEntry, 16> recent_timers;  // not in the heap yet, in no order; guarded by timer_lock
 
   FlightRing flight;          // its place is `tick`
   uint32_t flight_timed = 0;  // the place of its last look at the clock
