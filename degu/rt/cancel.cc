@@ -180,8 +180,9 @@ void CancelNode::arm() noexcept {
   if (deadline_ == kNever || (parent_ && parent_->deadline_ == deadline_))
     return;  // the parent's timer serves both
   ref();     // held by the armed timer
-  timer_.drop = [](void* node) { static_cast<CancelNode*>(node)->unref(); };
-  if (!timer_start(timer_, deadline_, &on_deadline, this, 0)) return unref();
+  static constexpr TimerCalls kDeadline{&on_deadline,
+                                        [](void* node) { static_cast<CancelNode*>(node)->unref(); }};
+  if (!timer_start(timer_, deadline_, kDeadline, this, 0)) return unref();
   // A cancel() before the start, add_child()'s included, found no timer to stop; one after this look at code_ does.
   lock_.lock();
   const bool late = code_.load(std::memory_order_relaxed) != Code::kOk;

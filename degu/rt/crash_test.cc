@@ -199,9 +199,9 @@ TEST_F(CrashDeathTest, StackThatIsTooLarge) {
 TEST_F(CrashDeathTest, WaitInATimerFunction) {
   EXPECT_DEATH(
       run([] {
+        static constexpr rt::TimerCalls kWaits{[](void*, uint32_t) { sleep(1s); }};
         rt::Timer timer;
-        rt::timer_start(
-            timer, now() + 1ms, [](void*, uint32_t) { sleep(1s); }, nullptr, 0);
+        rt::timer_start(timer, now() + 1ms, kWaits, nullptr, 0);
         sleep(1min);
       }),
       "a wait .sleep. on a scheduler's own stack: timer functions and cancel callbacks must not wait");

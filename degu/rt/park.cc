@@ -73,6 +73,8 @@ void on_park_deadline(void* arg, uint32_t seq) {
   if (claim({g, seq}, kTagTimeout)) wake(g);
 }
 
+constexpr TimerCalls kParkDeadline{&on_park_deadline};
+
 template <class E>
 E with_cause(E error, const Error& cause) {
   static_cast<void>(static_cast<Error&&>(error).with_cause(std::make_exception_ptr(cause)));
@@ -103,7 +105,7 @@ uint16_t park_thread(G& g, TimePoint deadline) noexcept {
 
 void park_until(M& m, G& g, TimePoint deadline, uint32_t seq) noexcept {
   Timer timer;
-  const bool timed = timer_start(timer, deadline, &on_park_deadline, &g, seq);
+  const bool timed = timer_start(timer, deadline, kParkDeadline, &g, seq);
   g.has_deadline.store(true, std::memory_order_relaxed);
   g.status.store(Status::kWaiting, std::memory_order_relaxed);
   leave(m, g, AfterSwitch::kPark);

@@ -90,7 +90,7 @@ void settle_timers(P& p) noexcept {
 
 int64_t clock_ns() noexcept { return to_ns(scheduler_now()); }
 
-bool timer_start(Timer& timer, TimePoint when, Timer::Fire fire, void* arg, uint32_t seq) noexcept {
+bool timer_start(Timer& timer, TimePoint when, const TimerCalls& calls, void* arg, uint32_t seq) noexcept {
   M* m = this_m();
   Scheduler* sched = m != nullptr ? m->sched : default_scheduler();
   if (sched == nullptr) return false;
@@ -105,7 +105,7 @@ bool timer_start(Timer& timer, TimePoint when, Timer::Fire fire, void* arg, uint
   if (p.recent_timer_count == p.recent_timers.size()) settle_timers(p);
   timer.index = kRecent | p.recent_timer_count;
   timer.seq = seq;
-  timer.fire = fire;
+  timer.calls = &calls;
   timer.arg = arg;
   p.recent_timers[p.recent_timer_count++] = {when_ns, &timer};
   timer.owner.store(&p, std::memory_order_release);
@@ -151,7 +151,7 @@ int64_t run_timers(P& p, int64_t now_ns) noexcept {
       break;
     }
     Timer& timer = *p.timers.front().timer;
-    const Timer::Fire fire = timer.fire;
+    const auto fire = timer.calls->fire;
     void* const arg = timer.arg;
     const uint32_t seq = timer.seq;
     remove_at(p, 0);
@@ -207,7 +207,8 @@ void drop_timers(P& p) noexcept {
   for (const TimerEntry& entry : dropped) entry.timer->owner.store(nullptr, std::memory_order_release);
   p.timer_lock.unlock();
   for (const TimerEntry& entry : dropped) {
-    if (entry.timer->drop != nullptr) entry.timer->drop(entry.timer->arg);  // it may be gone from here on
+    if (entry.timer->calls->drop != nullptr)
+      entry.timer->calls->drop(entry.timer->arg);  // it may be gone from here on
   }
 }
 

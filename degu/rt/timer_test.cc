@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 int64_t in_ns(TimePoint time) { return std::chrono::nanoseconds(time.time_since_epoch()).count(); }
 
-void never(void*, uint32_t) { ADD_FAILURE() << "fired"; }
+constexpr TimerCalls kNever{[](void*, uint32_t) { ADD_FAILURE() << "fired"; }};
 
 // One look may miss timers that sysmon is moving to a stand-in; of two, one sees them: see move_timers().
 int64_t earliest_of_two_looks(Scheduler& sched) {
@@ -42,7 +42,7 @@ TEST(Timer, NoneIsEarlierThanIsKnown) {
       ASSERT_EQ(timer_stop(timer), is_armed);
       if (!is_armed) {
         const TimePoint when = now() + 1h + std::chrono::nanoseconds(random.below(50));
-        ASSERT_TRUE(timer_start(timer, when, &never, nullptr, 0));
+        ASSERT_TRUE(timer_start(timer, when, kNever, nullptr, 0));
         armed[&timer] = in_ns(when);
       }
       int64_t first = kNoTimer;
@@ -63,8 +63,8 @@ TEST(Timer, AStoppedOneIsLookedForOnce) {
     const TimePoint late = now() + 1h;
     Timer far;
     Timer near;
-    ASSERT_TRUE(timer_start(far, late, &never, nullptr, 0));
-    ASSERT_TRUE(timer_start(near, now() + 1ms, &never, nullptr, 0));
+    ASSERT_TRUE(timer_start(far, late, kNever, nullptr, 0));
+    ASSERT_TRUE(timer_start(near, now() + 1ms, kNever, nullptr, 0));
     ASSERT_TRUE(timer_stop(near));
     while (earliest_of_two_looks(sched) != in_ns(late)) yield();
     ASSERT_TRUE(timer_stop(far));
@@ -81,15 +81,13 @@ struct Firing {
 
   void start(TimePoint time) {
     when = time;
-    timer_start(
-        timer, time,
-        [](void* arg, uint32_t seq) {
-          auto* self = static_cast<Firing*>(arg);
-          if (now() < self->when || seq != 3) self->early = true;
-          self->fired.fetch_add(1);
-          self->left->fetch_sub(1);
-        },
-        this, 3);
+    static constexpr TimerCalls kCalls{[](void* arg, uint32_t seq) {
+      auto* self = static_cast<Firing*>(arg);
+      if (now() < self->when || seq != 3) self->early = true;
+      self->fired.fetch_add(1);
+      self->left->fetch_sub(1);
+    }};
+    timer_start(timer, time, kCalls, this, 3);
   }
 };
 
@@ -125,7 +123,7 @@ TEST(Timer, ForeignThreadsStartAndStop) {
     std::atomic<bool> done{false};
     std::thread foreign([&] {
       std::array<Timer, 40> timers;
-      for (Timer& timer : timers) EXPECT_TRUE(timer_start(timer, now() + 1h, &never, nullptr, 0));
+      for (Timer& timer : timers) EXPECT_TRUE(timer_start(timer, now() + 1h, kNever, nullptr, 0));
       for (Timer& timer : timers) EXPECT_TRUE(timer_stop(timer));
       std::atomic<int> left{1};
       Firing firing;
@@ -142,7 +140,7 @@ TEST(Timer, ForeignThreadsStartAndStop) {
 
 TEST(Timer, WithoutASchedulerThereIsNone) {
   Timer timer;
-  EXPECT_FALSE(timer_start(timer, now(), &never, nullptr, 0));
+  EXPECT_FALSE(timer_start(timer, now(), kNever, nullptr, 0));
   EXPECT_FALSE(timer_stop(timer));
 }
 

@@ -14,9 +14,8 @@ namespace {
 }  // namespace
 
 bool TimerState::arm_timer(TimePoint when) noexcept {
-  armed_ = true;
-  if (rt::timer_start(timer_, when, &TimerState::fire, this, ++seq_)) return true;
-  armed_ = false;
+  static constexpr rt::TimerCalls kCalls{&TimerState::fire, &TimerState::drop};
+  if (rt::timer_start(timer_, when, kCalls, this, (timer_.seq + 2) | kArmed)) return true;
   unref();  // not the last count: the caller has one
   return false;
 }
@@ -26,11 +25,11 @@ bool TimerState::arm(TimePoint when) noexcept {
   return arm_timer(when);
 }
 
-// A firing that is under way finds another number, or nothing armed, and does nothing.
+// A firing that is under way finds another number, and does nothing.
 bool TimerState::disarm() noexcept {
-  if (!armed_) return false;
-  armed_ = false;
+  if ((timer_.seq & kArmed) == 0) return false;
   if (rt::timer_stop(timer_)) unref();  // not the last count: the caller has one
+  timer_.seq &= ~kArmed;                // not before: it is the runtime's to read while armed
   return true;
 }
 
@@ -38,16 +37,16 @@ void TimerState::fire(void* arg, uint32_t seq) noexcept {
   const Ref<TimerState> self = Ref<TimerState>::adopt(static_cast<TimerState*>(arg));
   DEGU_RACE_POINT();
   const std::lock_guard guard(self->lock_);
-  if (!self->armed_ || self->seq_ != seq) return;
-  self->armed_ = false;
+  if (self->timer_.seq != seq) return;
+  self->timer_.seq &= ~kArmed;
   self->on_due();
 }
 
 // run() has ended: it will not fire.
-void TimerState::dropped() noexcept {
-  const Ref<TimerState> self = Ref<TimerState>::adopt(this);
-  const std::lock_guard guard(lock_);
-  armed_ = false;
+void TimerState::drop(void* arg) noexcept {
+  const Ref<TimerState> self = Ref<TimerState>::adopt(static_cast<TimerState*>(arg));
+  const std::lock_guard guard(self->lock_);
+  self->timer_.seq &= ~kArmed;
 }
 
 bool TimerState::stop() noexcept {

@@ -27,9 +27,7 @@ class TimerState : public RefCounted<TimerState> {
   void start(TimePoint when);
 
  protected:
-  TimerState() noexcept {
-    timer_.drop = [](void* self) { static_cast<TimerState*>(self)->dropped(); };
-  }
+  TimerState() noexcept = default;
 
   /// The time has come. Called with lock_ held, on a scheduler thread: must not block; may wake, spawn, arm().
   virtual void on_due() noexcept = 0;
@@ -44,11 +42,13 @@ class TimerState : public RefCounted<TimerState> {
  private:
   bool arm_timer(TimePoint when) noexcept;
   static void fire(void* arg, uint32_t seq) noexcept;
+  static void drop(void* arg) noexcept;
   bool disarm() noexcept;
-  void dropped() noexcept;
 
-  uint32_t seq_ = 0;  // of the last arming; guarded by lock_, as is armed_
-  bool armed_ = false;
+  static constexpr uint32_t kArmed = 1;
+
+  // Its seq, which is guarded by lock_, is even while nothing is armed, else the number of the arming, which is odd.
+  // There for its size: a timer takes 80 bytes with a function of two words.
   rt::Timer timer_;
 };
 
