@@ -9,6 +9,7 @@
 #include <degu/sync/internal/timer_state.h>
 
 #include <chrono>
+#include <concepts>
 #include <type_traits>
 #include <utility>
 
@@ -51,9 +52,8 @@ class FuncTimer {
   bool reset(std::chrono::nanoseconds delay) const;
 
  private:
-  template <class F>
-  requires std::is_invocable_v < std::decay_t<F>
-  & > friend FuncTimer after_func(std::chrono::nanoseconds delay, F&& fn);
+  template <std::invocable F>
+  friend FuncTimer after_func(std::chrono::nanoseconds delay, F&& fn);
   FuncTimer(Ref<sync_internal::FuncTimerState> state, std::chrono::nanoseconds delay);
 
   Ref<sync_internal::FuncTimerState> state_;
@@ -63,9 +63,8 @@ class FuncTimer {
 /// before. `fn` runs in the background context: what ends its starter does not end it. An exception ends the
 /// process, as with degu::go. Costs one allocation. `fn` may be only movable, and is destroyed with the last handle,
 /// after its run. Throws Error(kFailedPrecondition) where no scheduler runs.
-template <class F>
-requires std::is_invocable_v < std::decay_t<F>
-& > FuncTimer after_func(std::chrono::nanoseconds delay, F&& fn) {
+template <std::invocable F>
+FuncTimer after_func(std::chrono::nanoseconds delay, F&& fn) {
   return FuncTimer(make_ref<sync_internal::FuncTimerOf<std::decay_t<F>>>(std::forward<F>(fn)), delay);
 }
 

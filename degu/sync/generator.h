@@ -13,6 +13,7 @@
 #include <degu/base/function.h>
 #include <degu/rt/coro.h>
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -48,9 +49,8 @@ class Generator {
   };
 
   /// `producer` is called with a Yield&, at the first next(). `stack_bytes` as in GoOptions.
-  template <class F>
-  requires std::is_invocable_v < std::decay_t<F>
-  &, Yield& > explicit Generator(F&& producer, std::size_t stack_bytes = 0)
+  template <std::invocable<Yield&> F>
+  explicit Generator(F&& producer, std::size_t stack_bytes = 0)
       : state_(std::make_unique<State>(std::forward<F>(producer), stack_bytes)) {}
   Generator(Generator&&) noexcept = default;
   Generator& operator=(Generator&& other) noexcept {
