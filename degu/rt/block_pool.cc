@@ -82,8 +82,9 @@ struct Cache {
 
   ~Cache() {
     for (std::size_t size = 0; size < kSizes; ++size) {
-      give(size, free[size]);
-      give(size, spare[size]);
+      // Emptied, as objects that end after this one may still release blocks here.
+      give(size, std::exchange(free[size], Bundle{}));
+      give(size, std::exchange(spare[size], Bundle{}));
     }
   }
 };

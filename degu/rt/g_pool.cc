@@ -50,7 +50,7 @@ void* chunk_memory(Pool& common) noexcept {
 }
 
 // The pages of a chunk of a slab, by one system call: a fault for each would cost more than all the rest. Huge pages
-// would save the call, but a virtual machine may have to get each from its host: measured, three times dearer.
+// would save the call, but a virtual machine may have to get each from its host: measured, twice as dear.
 void supply(void* chunk) noexcept {
 #ifdef MADV_POPULATE_WRITE
   const auto begin = reinterpret_cast<uintptr_t>(chunk) & ~(kPageBytes - 1);
