@@ -114,7 +114,7 @@ thread_local Cache cache;
       give(size, std::exchange(cache.spare[size], std::exchange(free, Bundle{})));
     return;
   }
-  ::operator delete(block, bytes);
+  ::operator delete(block);
 }
 
 }  // namespace degu::rt
