@@ -191,39 +191,32 @@ TEST(Flight, WhoHasYieldedWasWokenByNobody) {
   EXPECT_THAT(events, HasSubstr(R"("args":{"stopped by":"yield","woken by":"worker 7"}})"));
 }
 
-TEST(Flight, WhyASliceEndedIsFoundOnTheNextP) {
+// Goroutine 8 begins on P1 at `first_ns` and goes on, after a receive, on P2 at `second_ns`, for a millisecond each.
+std::string trace_of_two_turns(uint64_t first_ns, uint64_t second_ns) {
   Recorded first{.p = 1};
-  first.time(1'000'000);
+  first.time(first_ns);
   first.run(8);
-  first.time(2'000'000);
+  first.time(first_ns + 1'000'000);
   first.record(FlightEvent::kLoop);
   Recorded second{.p = 2};
-  second.time(5'000'000);
+  second.time(second_ns);
   second.run(8, kRecv);
-  second.time(6'000'000);
+  second.time(second_ns + 1'000'000);
+  second.record(FlightEvent::kLoop);
   FlightContext context;
   context.now_ns = 6'000'000;
   const std::vector<FlightTrack> tracks{second.track(), first.track()};
-  EXPECT_THAT(render_flight(tracks, context),
+  return render_flight(tracks, context);
+}
+
+TEST(Flight, WhyASliceEndedIsFoundOnTheNextP) {
+  EXPECT_THAT(trace_of_two_turns(1'000'000, 5'000'000),
               HasSubstr(R"("tid":1,"ts":1000.000,"dur":999.999,"args":{"stopped by":"chan receive"}})"));
 }
 
 // Whatever the times of two Ps say: they are interpolated.
 TEST(Flight, TheFirstTurnOfAGoroutineComesBeforeItsOthers) {
-  Recorded first{.p = 1};
-  first.time(4'000'000);
-  first.run(8);
-  first.time(5'000'000);
-  first.record(FlightEvent::kLoop);
-  Recorded second{.p = 2};
-  second.time(2'000'000);
-  second.run(8, kRecv);
-  second.time(3'000'000);
-  second.record(FlightEvent::kLoop);
-  FlightContext context;
-  context.now_ns = 6'000'000;
-  const std::vector<FlightTrack> tracks{second.track(), first.track()};
-  const std::string events = render_flight(tracks, context);
+  const std::string events = trace_of_two_turns(4'000'000, 2'000'000);
   EXPECT_THAT(events,
               HasSubstr(R"("tid":1,"ts":4000.000,"dur":999.999,"args":{"stopped by":"chan receive"}})"));
   EXPECT_THAT(events, HasSubstr(R"("tid":2,"ts":2000.000,"dur":999.999,"args":{"stopped by":"exit"}})"));

@@ -255,8 +255,8 @@ PollResult poll_wait(PollDesc* desc, Direction direction, TimePoint deadline) no
   if (!side.state.compare_exchange_strong(expected, self, std::memory_order_seq_cst)) {
     DEGU_CHECK(expected == kReadyMark, "two wait for the same direction of one descriptor");
     if (!disarm()) {
-      // Its context has ended, or a poller that was on its way to end a former wait of ours has ended this one. The
-      // readiness mark stays for the next wait.
+      // Its context has ended, or a poller that was on its way to end a former wait of ours, 65,536 waits ago, has ended
+      // this one. The readiness mark stays for the next wait.
       return park(WaitReason::kIoRead, desc) == kTagCancelled ? PollResult::kCancelled : settled();
     }
     side.state.compare_exchange_strong(expected, kNil, std::memory_order_seq_cst);

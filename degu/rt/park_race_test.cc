@@ -304,8 +304,8 @@ void while_nudged(Body body) {
   });
 }
 
-// A waker that is late may find the number of a later wait of the same goroutine. The word must not go on saying that
-// somebody waits.
+// A waker that is late finds the number of a later wait of the same goroutine. Whatever it does, the word must not go on
+// saying that somebody waits.
 TEST(NetpollRace, ALateWakerLeavesNoWaiterBehind) {
   while_nudged([](PollDesc* desc) {
     for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
