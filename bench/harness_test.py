@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import tempfile
 import unittest
 import unittest.mock
 
@@ -32,6 +33,12 @@ class Stats(unittest.TestCase):
     def test_measure_interleaves_and_collects(self):
         program = [sys.executable, "-c", "print('cost 1.5 ns'); print('other text')"]
         self.assertEqual(stats.measure([program, program], 2, quiet=1e9), [{"cost": ("ns", [1.5, 1.5])}] * 2)
+
+    def test_a_warm_up_is_not_measured(self):
+        with tempfile.TemporaryDirectory() as folder:
+            count = "f = open('runs', 'a+'); f.write('x'); f.seek(0); print('runs', len(f.read()), 'n')"
+            program = [sys.executable, "-c", f"import os; os.chdir({folder!r}); {count}"]
+            self.assertEqual(stats.measure([program], 2, quiet=1e9, warm_up=[True]), [{"runs": ("n", [2, 4])}])
 
     def test_a_failed_command_is_noted_and_not_run_again(self):
         notes = stats.Notes()

@@ -1,5 +1,4 @@
 """Facts about the machine and its processes that a measurement needs."""
-import mmap
 import os
 import resource
 import time
@@ -72,20 +71,6 @@ def available_memory_bytes():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     return 0
-
-
-def fetch_memory(size):
-    """Has the hypervisor back that much memory now, or half of what is free, and gives it to the kernel.
-
-    A guest may have handed back what it freed. Fetching a page again costs several times what clearing it does, so of two
-    programs that run one after the other the first would pay for both.
-    """
-    size = min(size, available_memory_bytes() // 2) // mmap.PAGESIZE * mmap.PAGESIZE
-    if size == 0:
-        return
-    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        for page in range(0, size, mmap.PAGESIZE):
-            memory[page] = 1
 
 
 def raise_open_files():

@@ -19,8 +19,7 @@ from targets import TARGETS, Target
 
 PROCS = 2
 BYTES_PER_PARKED = 16 * 1024  # room wanted before a million goroutines are parked
-# What the large ones need, some more than that.
-MEMORY_BYTES = {"spawn": 6 << 30, "skynet": 1 << 30, "timers": 6 << 30, "parked": 6 << 30}
+WARMED_UP = ("spawn", "skynet", "timers", "parked")  # they need gigabytes
 PROGRAMS = {
     "spawn": [""], "chans": [""], "mutex": [""], "skynet": ["chan", "join"], "ctx": [""],
     "timers": ["afterfunc", "sleep", "stop"], "parked": ["shared", "own", "shared_small", "own_small", "sleep"],
@@ -53,11 +52,11 @@ def contestants(build, wanted, with_peers):
 
 
 def commands(programs, wanted):
-    """[(contestant, command, bytes of memory)], the contestants in turn."""
+    """[(contestant, command, whether to warm up)], the contestants in turn."""
     found = []
     for name, mode in wanted:
         arguments = ([mode] if mode else []) + ([str(parked_count())] if name == "parked" else [])
-        found += [(who, [paths[name], *arguments], MEMORY_BYTES.get(name, 0))
+        found += [(who, [paths[name], *arguments], name in WARMED_UP)
                   for who, paths in programs.items() if name in paths]
     return found
 
@@ -122,9 +121,9 @@ def main():
     os.environ.update(GOMAXPROCS=str(PROCS), DEGU_MAXPROCS=str(PROCS), TOKIO_WORKER_THREADS=str(PROCS))
     wanted = selected(args.only)
     programs = contestants(args.build, wanted, args.peers)
-    owners, lines, memory = zip(*commands(programs, wanted))
+    owners, lines, warm_up = zip(*commands(programs, wanted))
     notes = stats.Notes()
-    results = stats.measure(lines, args.rounds, args.quiet, notes=notes, memory=memory)
+    results = stats.measure(lines, args.rounds, args.quiet, notes=notes, warm_up=warm_up)
     others = [who for who in programs if who not in ("degu", "go")]
     header = ["name", "degu", "range", "go", "range", "go/degu", "target", "verdict", *others, "unit"]
     caption = (f"Medians and ranges of {args.rounds} interleaved runs on {PROCS} Ps of {os.cpu_count()} CPUs, "

@@ -28,13 +28,14 @@ class Notes:
         return f" {self.disturbed} runs were disturbed by other processes in every try and kept." if self.disturbed else ""
 
 
-def run_quietly(command, quiet, timeout_s, notes, memory=0):
+def run_quietly(command, quiet, timeout_s, notes, warm_up=False):
     """Output of one run that nobody disturbed; the last one, with a note, when all were disturbed. "" when it fails."""
     for attempt in range(TRIES):
         machine.wait_quiet(quiet)
-        machine.fetch_memory(memory)
-        busy, own, started = machine.machine_seconds()[0], machine.children_seconds(), time.monotonic()
         try:
+            if warm_up:
+                subprocess.run(command, capture_output=True, timeout=timeout_s)
+            busy, own, started = machine.machine_seconds()[0], machine.children_seconds(), time.monotonic()
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
             failure = f"exit code {done.returncode}\n{done.stderr[-2000:]}" if done.returncode != 0 else None
         except subprocess.TimeoutExpired:
@@ -54,21 +55,22 @@ def run_quietly(command, quiet, timeout_s, notes, memory=0):
     return done.stdout
 
 
-def measure(commands, rounds, quiet=machine.QUIET_CORES, timeout_s=120, notes=None, memory=None):
+def measure(commands, rounds, quiet=machine.QUIET_CORES, timeout_s=120, notes=None, warm_up=None):
     """[{name: (unit, [value of each round])} for each command]; every command runs once a round, until it fails.
 
-    Every other round goes backwards, so that nobody always comes after the same one. memory: how many bytes each command
-    finds ready; see machine.fetch_memory().
+    Every other round goes backwards, so that nobody always comes after the same one. warm_up: for each command, whether an
+    unmeasured run comes right before the measured one. A virtual machine hands what it freed back to its host, and fetching
+    a page again costs several times what clearing it does: after a program that needed less memory, it would pay for that.
     """
     notes = notes or Notes()
     results = [{} for _ in commands]
-    work = list(zip(commands, results, memory or [0] * len(commands)))
+    work = list(zip(commands, results, warm_up or [False] * len(commands)))
     for number in range(rounds):
-        for command, result, needed in work if number % 2 == 0 else reversed(work):
+        for command, result, warm in work if number % 2 == 0 else reversed(work):
             if " ".join(command) in notes.failed:
                 continue
             print(f"round {number + 1}/{rounds}: {' '.join(command)}", file=sys.stderr, flush=True)
-            for line in run_quietly(command, quiet, timeout_s, notes, needed).splitlines():
+            for line in run_quietly(command, quiet, timeout_s, notes, warm).splitlines():
                 match = LINE.match(line)
                 if match:
                     result.setdefault(match[1], (match[3], []))[1].append(float(match[2]))

@@ -41,7 +41,6 @@ TARGETS = {
     "afterfunc_create_stop": Target(3),
     "parked_shared_rss": Target(at_most=4400),
     "parked_shared_spawn": Target(1),
-    "parked_own_rss": Target(at_most=4400),
     "ticker_nanosleep_late_p99": Target(1),
     "ticker_nanosleep_marked_late_p99": Target(1),
     "ticker_hog_late_p99": Target(1),

@@ -1,4 +1,4 @@
-// BlockPool: memory for small objects that come and go by the million, timers above all. From the general allocator they
+// BlockPool: memory for small objects that come and go by the million: timers, channels. From the general allocator they
 // would cost more than all the rest: glibc grows the arena of a thread that is not the main one by a system call a page.
 #pragma once
 

@@ -2,8 +2,7 @@
 //
 // Invariants, with core.lock held:
 //   - Receivers wait only while nothing is buffered, senders only while the buffer is full; both queues are
-//   non-empty only if all
-//     waiters of one of them belong to selects or have been interrupted.
+//     non-empty only if all waiters of one of them belong to selects or have been interrupted.
 //   - A closed channel has no waiters.
 //   - count elements live in buffer[head, tail) (mod capacity), oldest first.
 //
@@ -13,11 +12,14 @@
 // Lock order: a channel's lock before the scheduler's and a cancel node's (begin_wait). Selects take several
 // channels' locks in address order. Nothing takes a channel's lock while it holds another lock.
 #include <degu/base/error.h>
+#include <degu/rt/block_pool.h>
 #include <degu/rt/race_point.h>
 #include <degu/sync/chan.h>
 #include <degu/sync/internal/chan_core.h>
 
+#include <algorithm>
 #include <cstring>
+#include <new>
 #include <string>
 
 namespace degu::sync_internal {
@@ -187,6 +189,27 @@ inline uint32_t count_of(const ChanCore& core) noexcept { return core.count.load
   rt::wake_sole(popped->ticket.g);
 }
 
+/// A core and the buffer behind it.
+struct Memory {
+  std::size_t align;
+  std::size_t buffer_at;
+  std::size_t bytes;
+
+  Memory(const ElementOps& ops, std::size_t capacity) noexcept
+      : align(std::max<std::size_t>(ops.align, alignof(ChanCore))),
+        buffer_at((sizeof(ChanCore) + align - 1) / align * align),
+        bytes(buffer_at + capacity * ops.size) {}
+
+  bool is_pooled() const noexcept { return align <= rt::BlockPool::kStep; }
+  void* allocate() const {
+    return is_pooled() ? rt::BlockPool::allocate(bytes) : ::operator new (bytes, std::align_val_t{align});
+  }
+  void release(void* memory) const noexcept {
+    if (is_pooled()) return rt::BlockPool::release(memory, bytes);
+    ::operator delete (memory, std::align_val_t{align});
+  }
+};
+
 }  // namespace
 
 void Peer::complete(const ElementOps& ops) noexcept {
@@ -201,11 +224,10 @@ ChanCore* chan_make(const ElementOps& ops, std::size_t capacity) {
   if (capacity >= UINT32_MAX || capacity > kMaxBytes / ops.size) {
     throw Error(Code::kInvalidArgument, "make_chan: capacity " + std::to_string(capacity) + " is too large");
   }
-  const std::size_t align = ops.align > alignof(ChanCore) ? ops.align : alignof(ChanCore);
-  const std::size_t offset = (sizeof(ChanCore) + align - 1) / align * align;
-  void* memory = ::operator new (offset + capacity * ops.size, std::align_val_t{align});
-  return ::new (memory)
-      ChanCore(static_cast<uint32_t>(capacity), static_cast<std::byte*>(memory) + offset, ops);
+  const Memory memory(ops, capacity);
+  void* const at = memory.allocate();
+  return ::new (at)
+      ChanCore(static_cast<uint32_t>(capacity), static_cast<std::byte*>(at) + memory.buffer_at, ops);
 }
 
 void chan_destroy(ChanCore* core) noexcept {
@@ -216,9 +238,9 @@ void chan_destroy(ChanCore* core) noexcept {
       core->head = next_index(*core, core->head);
     }
   }
-  const std::size_t align = ops.align > alignof(ChanCore) ? ops.align : alignof(ChanCore);
+  const Memory memory(ops, core->capacity);
   core->~ChanCore();
-  ::operator delete (core, std::align_val_t{align});
+  memory.release(core);
 }
 
 Outcome chan_send_locked(ChanCore& core, void* element, Peer& peer) noexcept {
