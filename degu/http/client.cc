@@ -1,3 +1,4 @@
+#include <degu/base/function.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/http/client.h>
 #include <degu/http/internal/chunked.h>
@@ -7,6 +8,7 @@
 #include <degu/net/tcp.h>
 #include <degu/rt/lock.h>
 #include <degu/rt/park.h>
+#include <degu/sync/once.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 
@@ -19,21 +21,25 @@ namespace degu::http {
 namespace {
 
 struct Url {
+  bool secure = false;
   std::string authority;  // as the Host field has it
+  std::string host;       // without a port and brackets
   std::string address;    // host:port to connect to
   std::string target;
 };
 
 Url parse_url(std::string_view url) {
-  constexpr std::string_view kScheme = "http://";
+  const bool secure = internal::equals_ignoring_case(url.substr(0, 8), "https://");
+  const std::size_t scheme_bytes = secure ? 8 : 7;
   const auto bad = [&](std::string_view why) -> Error {
     return {Code::kInvalidArgument, fmt::format("URL \"{}\": {}", url.substr(0, 200), why)};
   };
-  if (!internal::equals_ignoring_case(url.substr(0, kScheme.size()), kScheme))
-    throw bad("must start with http://");
-  const std::string_view rest = url.substr(kScheme.size(), url.find('#') - kScheme.size());
+  if (!secure && !internal::equals_ignoring_case(url.substr(0, scheme_bytes), "http://"))
+    throw bad("must start with http:// or https://");
+  const std::string_view rest = url.substr(scheme_bytes, url.find('#') - scheme_bytes);
   const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
   Url result;
+  result.secure = secure;
   result.authority = rest.substr(0, end);
   result.target = rest.substr(end);
   if (result.target.empty() || result.target.front() == '?') result.target.insert(0, 1, '/');
@@ -44,7 +50,10 @@ Url parse_url(std::string_view url) {
     throw bad("has no usable host");
   const std::size_t colon = result.authority.rfind(':');
   const bool has_port = colon != std::string::npos && result.authority.find(']', colon) == std::string::npos;
-  result.address = has_port ? result.authority : result.authority + ":80";
+  result.address = has_port ? result.authority : result.authority + (secure ? ":443" : ":80");
+  result.host = result.authority.substr(0, has_port ? colon : std::string::npos);
+  if (result.host.size() > 2 && result.host.front() == '[' && result.host.back() == ']')
+    result.host = result.host.substr(1, result.host.size() - 2);
   return result;
 }
 
@@ -56,7 +65,7 @@ bool is_idempotent(std::string_view method) noexcept {
 // The other side may have closed it, or said something unasked, while it lay in the pool.
 bool is_fresh(const net::TcpStream& stream) noexcept {
   char byte = 0;
-  return ::recv(stream.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+  return !stream.has_buffered() && ::recv(stream.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
          (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
@@ -219,27 +228,41 @@ struct Client::Impl {
   explicit Impl(ClientOptions o) : options(o) {}
 
   struct Idle {
-    std::string address;
+    std::string key;  // see pool_key()
     TimePoint since;
     net::TcpStream stream;
   };
 
-  net::TcpStream take(const std::string& address);
-  void give_back(std::string address, net::TcpStream stream);
+  net::TcpStream take(const std::string& key);
+  void give_back(std::string key, net::TcpStream stream);
+  net::TcpStream connect(const Url& url, TimePoint deadline);
   Response call(const Request& request);
 
   ClientOptions options;
   rt::Lock lock;  // guards idle; sockets are closed outside of it
   std::vector<Idle> idle;
+  OnceValue<UniqueFunction<net::TlsClient()>> tls{[this] { return net::TlsClient(options.tls); }};
 };
 
+// A connection by TLS must not serve a plain request, nor the other way round.
+std::string pool_key(const Url& url) { return (url.secure ? "s" : "p") + url.address; }
+
+net::TcpStream Client::Impl::connect(const Url& url, TimePoint deadline) {
+  const CancelScope scope(deadline);
+  net::TcpStream stream = net::TcpStream::connect(url.address);
+  if (!url.secure) return stream;
+  stream = tls().wrap(std::move(stream), url.host);
+  net::tls_handshake(stream);
+  return stream;
+}
+
 // The one used last: it is the least likely to have been closed. Empty when there is none.
-net::TcpStream Client::Impl::take(const std::string& address) {
+net::TcpStream Client::Impl::take(const std::string& key) {
   for (;;) {
     Idle found;
     lock.lock();
-    const auto at = std::find_if(idle.rbegin(), idle.rend(),
-                                 [&](const Idle& candidate) { return candidate.address == address; });
+    const auto at =
+        std::find_if(idle.rbegin(), idle.rend(), [&](const Idle& candidate) { return candidate.key == key; });
     if (at != idle.rend()) {
       found = std::move(*at);
       idle.erase(std::next(at).base());
@@ -250,7 +273,7 @@ net::TcpStream Client::Impl::take(const std::string& address) {
   }
 }
 
-void Client::Impl::give_back(std::string address, net::TcpStream stream) {
+void Client::Impl::give_back(std::string key, net::TcpStream stream) {
   std::vector<Idle> expired;
   const TimePoint time = now();
   lock.lock();
@@ -263,8 +286,8 @@ void Client::Impl::give_back(std::string address, net::TcpStream stream) {
     at = idle.erase(at);
   }
   const auto same = static_cast<std::size_t>(
-      std::count_if(idle.begin(), idle.end(), [&](const Idle& other) { return other.address == address; }));
-  if (same < options.max_idle_per_host) idle.push_back({std::move(address), time, std::move(stream)});
+      std::count_if(idle.begin(), idle.end(), [&](const Idle& other) { return other.key == key; }));
+  if (same < options.max_idle_per_host) idle.push_back({std::move(key), time, std::move(stream)});
   lock.unlock();
 }
 
@@ -274,16 +297,13 @@ Response Client::Impl::call(const Request& request) {
   const TimePoint deadline = context_deadline.value_or(after_delay(now(), options.default_timeout));
   for (;;) {
     const std::string head = make_head(request, url, deadline, context_deadline.has_value());
-    net::TcpStream stream = take(url.address);
+    net::TcpStream stream = take(pool_key(url));
     const bool reused = static_cast<bool>(stream);
-    if (!reused) {
-      const CancelScope scope(deadline);
-      stream = net::TcpStream::connect(url.address);
-    }
+    if (!reused) stream = connect(url, deadline);
     Call call(stream, options, deadline);
     try {
       Response response = call.run(request, head);
-      if (call.keep_alive()) give_back(url.address, std::move(stream));
+      if (call.keep_alive()) give_back(pool_key(url), std::move(stream));
       return response;
     } catch (const BrokenBeforeAnswer& error) {
       if (!reused || !is_idempotent(request.method)) throw Error(Code::kUnavailable, error.message());

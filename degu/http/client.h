@@ -1,5 +1,7 @@
-// Client: HTTP/1.1 requests over pooled connections.
+// Client: HTTP/1.1 requests over pooled connections, plain or by TLS.
 #pragma once
+
+#include <degu/net/tls.h>
 
 #include <chrono>
 #include <cstddef>
@@ -14,7 +16,7 @@ namespace degu::http {
 
 struct Request {
   std::string method = "GET";
-  std::string url;  ///< "http://host[:port]/path?query"
+  std::string url;  ///< "http://host[:port]/path?query", "https://..."
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
 };
@@ -33,18 +35,19 @@ struct ClientOptions {
   std::chrono::nanoseconds idle_timeout = std::chrono::seconds(30);
   std::size_t max_header_bytes = 64 * 1024;
   std::size_t max_body_bytes = 16 * 1024 * 1024;
+  net::TlsClientOptions tls;  ///< for https; the files are read at the first such request
   /// Limit for requests whose context has no deadline.
   std::chrono::nanoseconds default_timeout = std::chrono::seconds(30);
 };
 
-/// Plain-text HTTP/1.1 client with a keep-alive pool for each host. Thread-safe: goroutines share one. Blocks
+/// HTTP/1.1 client with a keep-alive pool for each host. Thread-safe: goroutines share one. Blocks
 /// until the whole response is there; observes the current context and sends what is left of its deadline as
 /// x-request-timeout-ms. A request on a pooled connection that the server had closed is repeated once on a
 /// new one, if no byte of an answer came and the method is idempotent (RFC 9110 section 9.2.2). Redirects are
 /// not followed.
 ///
-/// Every status is a Response. Throws Error: kInvalidArgument for a bad URL or header, kUnavailable when the
-/// server cannot be reached or breaks off, kInternal for a malformed answer, kResourceExhausted for one
+/// Every status is a Response. Throws Error: kInvalidArgument for a bad URL, header or file, kUnavailable when the
+/// server cannot be reached, is not who the URL says or breaks off, kInternal for a malformed answer, kResourceExhausted for one
 /// beyond the limits; DeadlineExceeded and Cancelled by the context.
 class Client {
  public:

@@ -2,6 +2,7 @@
 #include <degu/http/internal/exchange_state.h>
 #include <degu/http/internal/fields.h>
 #include <degu/http/internal/percent.h>
+#include <degu/net/tls.h>
 #include <fmt/format.h>
 
 #include <utility>
@@ -93,6 +94,8 @@ bool is_json_type(std::string_view type) noexcept {
 
 }  // namespace
 
+std::optional<net::TlsInfo> internal::ResponseSink::tls() const { return std::nullopt; }
+
 void Exchange::State::clear_locals() noexcept {
   while (!locals.empty()) {
     const internal::Local local = locals.back();
@@ -152,6 +155,8 @@ std::string_view Exchange::host() const noexcept { return state_->head->host(); 
 std::string_view Exchange::header(std::string_view name) const noexcept { return state_->head->header(name); }
 std::string_view Exchange::body() const noexcept { return state_->body; }
 std::string Exchange::peer() const { return state_->sink->peer(); }
+std::string_view Exchange::scheme() const { return state_->sink->secure() ? "https" : "http"; }
+std::optional<net::TlsInfo> Exchange::tls() const { return state_->sink->tls(); }
 std::string_view Exchange::route() const noexcept {
   return state_->route == nullptr ? std::string_view() : std::string_view(state_->route->pattern);
 }

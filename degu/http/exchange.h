@@ -15,6 +15,10 @@
 #include <utility>
 #include <vector>
 
+namespace degu::net {
+struct TlsInfo;
+}
+
 namespace degu::http {
 
 namespace internal {
@@ -87,6 +91,10 @@ class Exchange {
   std::string_view body() const noexcept;
   /// The client's "address:port"; "" in tests without a socket.
   std::string peer() const;
+  /// "https" when the connection to this server is by TLS, else "http".
+  std::string_view scheme() const;
+  /// Version, names and certificate of the client (degu/net/tls.h); nothing without TLS.
+  std::optional<net::TlsInfo> tls() const;
   /// The pattern of the route that serves this, e.g. "/users/:id"; "" when none matched.
   std::string_view route() const noexcept;
   /// Set by the request_id() middleware; "" without it.

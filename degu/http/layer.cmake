@@ -2,3 +2,7 @@
 find_package(simdjson REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 target_link_libraries(degu_http PRIVATE simdjson::simdjson PUBLIC Boost::headers)
+if(TARGET degu_http_test)
+  find_package(OpenSSL REQUIRED)
+  target_link_libraries(degu_http_test PRIVATE OpenSSL::Crypto)  # the tests make certificates
+endif()

@@ -5,7 +5,9 @@
 #include <degu/http/internal/http1_session.h>
 #include <degu/http/internal/route_table.h>
 #include <degu/http/server.h>
+#include <degu/net/proxy_protocol.h>
 #include <degu/net/tcp.h>
+#include <degu/net/tls.h>
 #include <degu/obs/log.h>
 #include <degu/rt/netpoll.h>
 #include <degu/rt/run.h>
@@ -30,6 +32,9 @@ struct Server::Impl {
   static void activate(Connection& connection);
   void serve_connection(Connection& connection) noexcept;
   Http1Session::End serve_burst(Connection& connection);
+  bool is_secured(Connection& connection);
+  net::TcpStream layered(net::TcpStream stream) const;
+  void reload_certificates();
   void accept_until_closed(net::TcpListener& listener);
   void refuse_connection(net::TcpStream stream);
   void reap();
@@ -78,9 +83,14 @@ void Server::Impl::remove(Connection& connection) {
   lock.unlock();
 }
 
+net::TcpStream Server::Impl::layered(net::TcpStream stream) const {
+  if (options.behind_proxy) stream = net::behind_proxy(std::move(stream));
+  return options.tls != nullptr ? options.tls->wrap(std::move(stream)) : std::move(stream);
+}
+
 void Server::Impl::open(net::TcpStream stream) {
-  auto* connection =
-      new Connection(std::move(stream), with_cancel(current_context()), &Server::Impl::activate, this);
+  auto* connection = new Connection(layered(std::move(stream)), with_cancel(current_context()),
+                                    &Server::Impl::activate, this);
   count.fetch_add(1, std::memory_order_relaxed);
   connections.add(1);
   add(*connection);
@@ -95,8 +105,23 @@ void Server::Impl::activate(Connection& connection) {
       {.name = "http connection"});
 }
 
+// The handshake, which the first bytes of a connection begin. It counts as idle meanwhile: a drain ends it.
+bool Server::Impl::is_secured(Connection& connection) {
+  if (options.tls == nullptr || connection.secured) return true;
+  try {
+    const Shield shield;
+    net::tls_handshake(connection.stream(), after_delay(now(), options.header_timeout));
+    return connection.secured = true;
+  } catch (const Error& error) {
+    log(Level::kDebug, "no TLS with a client",
+        {{"peer", connection.stream().peer()}, {"error", error.what()}});
+    return false;
+  }
+}
+
 Http1Session::End Server::Impl::serve_burst(Connection& connection) {
   const ContextScope scope(connection.context());
+  if (!is_secured(connection)) return Http1Session::End::kClose;
   const Pool<Http1Session>::Lease session = sessions.borrow();
   return session->serve(connection);
 }
@@ -116,8 +141,9 @@ void Server::Impl::serve_connection(Connection& connection) noexcept {
   connections.done();
 }
 
-// With the answer in one packet and no word from the client, this cannot block.
+// With the answer in one packet and no word from the client, this cannot block. By TLS it would take a handshake.
 void Server::Impl::refuse_connection(net::TcpStream stream) {
+  if (options.tls != nullptr) return;
   constexpr std::string_view kAnswer =
       "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
   stream.write({kAnswer.data(), kAnswer.size()}, now());
@@ -199,7 +225,17 @@ void Server::Impl::close_abandoned() {
   lock.unlock();
 }
 
+void Server::Impl::reload_certificates() {
+  try {
+    if (options.tls->reload_if_changed()) log(Level::kInfo, "certificates reloaded", {});
+  } catch (const Error& error) {
+    log(Level::kError, "certificates not reloaded, the old ones stay", {{"error", error.what()}});
+  }
+}
+
 void Server::Impl::reap() {
+  constexpr std::chrono::seconds kReloadEvery(10);
+  TimePoint next_reload = after_delay(now(), kReloadEvery);
   const std::chrono::nanoseconds tick = std::clamp<std::chrono::nanoseconds>(
       options.idle_timeout / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
   try {
@@ -207,6 +243,9 @@ void Server::Impl::reap() {
       sleep(tick);
       reap_once();
       close_abandoned();
+      if (options.tls == nullptr || now() < next_reload) continue;
+      next_reload = after_delay(now(), kReloadEvery);
+      reload_certificates();
     }
   } catch (const Error&) {
     return;  // serve() is over

@@ -11,7 +11,8 @@
 
 namespace degu::net {
 class TcpListener;
-}
+class TlsServer;
+}  // namespace degu::net
 
 namespace degu::http {
 
@@ -26,6 +27,11 @@ struct ServerOptions {
   std::chrono::nanoseconds io_timeout =
       std::chrono::seconds(30);             ///< body read or response write without progress
   std::size_t min_bytes_per_second = 1024;  ///< slower bodies and readers are cut after io_timeout
+  /// Connections speak TLS; null: they do not. A handshake has header_timeout. Changed certificates are noticed within ten
+  /// seconds and used for new connections.
+  std::shared_ptr<net::TlsServer> tls;
+  /// Every connection comes through a proxy that says whom from: see net::behind_proxy().
+  bool behind_proxy = false;
 };
 
 /// Serves a router. HTTP/1.1 and 1.0, keep-alive and pipelining (answers in order), chunked both ways.

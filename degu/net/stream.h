@@ -62,6 +62,13 @@ class Stream {
   std::string local() const { return socket_.local_address(); }
   int fd() const noexcept { return socket_.fd(); }
   explicit operator bool() const noexcept { return static_cast<bool>(socket_); }
+  /// The next read need not ask the kernel: TLS has unpacked more than was read. For the reader.
+  bool has_buffered() const noexcept {
+    return socket_.endpoint() != nullptr && socket_.endpoint()->has_buffered();
+  }
+  internal::Endpoint* endpoint() const noexcept { return socket_.endpoint(); }
+  /// Lets go of the connection, for something that stands between; this one is as after close().
+  Socket take_socket() && noexcept { return std::move(socket_); }
 
  protected:
   Socket socket_;

@@ -76,6 +76,8 @@ class Connection {
   int fd() const noexcept { return stream_.fd(); }
   uint64_t requests() const noexcept { return requests_.load(std::memory_order_relaxed); }
 
+  bool secured = false;  // the TLS handshake is over; belongs to who serves it
+
   // The server's list and its reaper's notes, guarded by the server's lock.
   Connection* next = nullptr;
   Connection* prev = nullptr;

@@ -24,6 +24,8 @@ class ResponseSink {
   virtual void start_stream(Exchange::State& state) = 0;
   virtual void write_piece(Exchange::State& state, std::string_view piece) = 0;
   virtual std::string peer() const = 0;
+  virtual bool secure() const noexcept { return false; }
+  virtual std::optional<net::TlsInfo> tls() const;
   /// The server is shutting down: a cancelled request failed for that reason.
   virtual bool stopping() const noexcept { return false; }
 };

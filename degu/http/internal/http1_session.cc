@@ -9,6 +9,7 @@
 #include <degu/http/internal/chunked.h>
 #include <degu/http/internal/http1_session.h>
 #include <degu/http/internal/status.h>
+#include <degu/net/tls.h>
 #include <degu/rt/park.h>
 #include <fmt/format.h>
 #include <sys/uio.h>
@@ -42,6 +43,8 @@ Http1Session::End Http1Session::serve(Connection& connection) noexcept {
   connection_ = nullptr;
   return next == Next::kIdle ? End::kIdle : End::kClose;
 }
+
+std::optional<net::TlsInfo> Http1Session::tls() const { return net::tls_info(connection_->stream()); }
 
 void Http1Session::reset() {
   exchange_.reset();

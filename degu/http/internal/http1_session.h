@@ -29,6 +29,8 @@ class Http1Session final : public ResponseSink {
   void start_stream(Exchange::State& state) override;
   void write_piece(Exchange::State& state, std::string_view piece) override;
   std::string peer() const override { return connection_->stream().peer(); }
+  bool secure() const noexcept override { return connection_->secured; }
+  std::optional<net::TlsInfo> tls() const override;
   bool stopping() const noexcept override { return env_.draining.load(std::memory_order_relaxed); }
 
  private:

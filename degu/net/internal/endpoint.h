@@ -47,6 +47,9 @@ class Endpoint {
     return false;
   }
 
+  /// Bytes have come that are no longer where the kernel would show them. For the reader.
+  virtual bool has_buffered() noexcept { return false; }
+
   /// Transfers of the direction fail with ETIMEDOUT from `deadline` on, one that waits now too. kNever: no deadline.
   virtual void set_deadline(rt::Direction direction, TimePoint deadline) noexcept = 0;
   /// Sends the end of the stream; reading goes on.

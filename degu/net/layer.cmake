@@ -1,0 +1,6 @@
+# OpenSSL, for TLS; only tls.cc and internal/tls_endpoint.cc see its headers, and the tests, which make certificates.
+find_package(OpenSSL REQUIRED)
+target_link_libraries(degu_net PRIVATE OpenSSL::SSL OpenSSL::Crypto)
+if(TARGET degu_net_test)
+  target_link_libraries(degu_net_test PRIVATE OpenSSL::Crypto)
+endif()

@@ -1,0 +1,100 @@
+// TLS over any connection: TlsServer and TlsClient turn a TcpStream into one that speaks TLS 1.2 or 1.3.
+#pragma once
+
+#include <degu/base/time.h>
+#include <degu/net/tcp.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace degu::net {
+
+/// PEM files: a certificate with the chain behind it, and its private key.
+struct TlsKeyPair {
+  std::string certificate_file;
+  std::string key_file;
+};
+
+/// What a server wants to know of its clients.
+enum class ClientCertificates : uint8_t {
+  kIgnored,
+  kVerifiedIfGiven,  ///< one that does not verify ends the handshake, none does not
+  kRequired,
+};
+
+struct TlsServerOptions {
+  /// The first whose certificate has the name that the client asked for (SNI; wildcards as RFC 6125) is used, and the
+  /// first of all when there is none, or no name.
+  std::vector<TlsKeyPair> certificates;
+  ClientCertificates client_certificates = ClientCertificates::kIgnored;
+  std::string client_ca_file;  ///< PEM; required to verify clients
+  std::vector<std::string>
+      alpn;           ///< best first, "h2", "http/1.1"; none in common ends the handshake (RFC 7301)
+  bool tls12 = true;  ///< false: TLS 1.3 only
+};
+
+/// Serves TLS: forward-secret AEAD suites only, no renegotiation, no compression, no early data. Thread-safe.
+class TlsServer {
+ public:
+  /// Reads the files, which blocks (degu::blocking). Throws Error(kInvalidArgument) that names the file.
+  explicit TlsServer(TlsServerOptions options);
+
+  /// `plain` with TLS on it. The handshake takes place in the first read or write, or in tls_handshake(). Waits for nothing.
+  TcpStream wrap(TcpStream plain) const;
+
+  /// Reads the files again; connections made from now on use them. Throws as the constructor, and the old ones stay.
+  void reload();
+  /// reload() if a file has changed since it was read last. Looks at the files, which blocks.
+  bool reload_if_changed();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+struct TlsClientOptions {
+  std::string ca_file;                    ///< PEM; empty: what the system trusts
+  std::optional<TlsKeyPair> certificate;  ///< to show when the server asks for one
+  std::vector<std::string> alpn;
+  bool verify = true;  ///< false: any server is believed to be anybody; for tests
+  bool tls12 = true;
+};
+
+/// Connects by TLS. Thread-safe.
+class TlsClient {
+ public:
+  /// Reads the files, which blocks. Throws Error(kInvalidArgument) that names the file.
+  explicit TlsClient(TlsClientOptions options = {});
+
+  /// `plain` with TLS on it, for a server that has to prove to be `server_name`, a DNS name or an IP address. As
+  /// TlsServer::wrap().
+  TcpStream wrap(TcpStream plain, std::string_view server_name) const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// Brings the handshake of a wrapped stream to its end; at once if it took place already, or if there is no TLS. Throws
+/// Error(kUnavailable) with what was wrong, Cancelled or DeadlineExceeded by the context and by `deadline`.
+void tls_handshake(Stream& stream, TimePoint deadline = kNever);
+
+/// What two ends agreed on.
+struct TlsInfo {
+  std::string version;      ///< "TLSv1.3"
+  std::string cipher;       ///< "TLS_AES_256_GCM_SHA384"
+  std::string alpn;         ///< empty: none
+  std::string server_name;  ///< that the client asked for
+  /// Of the other side's verified certificate; empty without one. The names are its DNS, URI and e-mail names.
+  std::string peer_subject;
+  std::vector<std::string> peer_names;
+};
+
+/// Nothing without TLS, or before the end of the handshake.
+std::optional<TlsInfo> tls_info(const Stream& stream);
+
+}  // namespace degu::net
