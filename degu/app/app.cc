@@ -36,6 +36,7 @@ struct App::Impl {
   void check_flags() const;
   int serve();
   int run_command(const Command& command);
+  http::ServerOptions server_options() const;
   net::TcpListener listen() const;
   void start();
   void announce();
@@ -72,6 +73,11 @@ App::Impl::Impl(AppOptions given, app::Components& all)
   cli.add_subcommand("serve", "serve requests (what happens without a command)")->fallthrough();
   flags.add("--host", options.host, "address to listen on; 0.0.0.0 for all")
       .add("--port", options.port, "port to listen on; 0 for any free one")
+      .add("--tls-cert", options.tls.certificate_file,
+           "certificate with its chain, a PEM file: serve HTTPS; a changed file is noticed")
+      .add("--tls-key", options.tls.key_file, "its private key, a PEM file")
+      .add("--tls-client-ca", options.tls_client_ca,
+           "PEM file: clients have to show a certificate of this authority")
       .add("--admin-port", options.admin_port,
            "port of 127.0.0.1 for /debug/ pages and profiles; 0 for none");
   if (!options.data_dir.empty()) flags.add("--data-dir", options.data_dir, "where state is kept");
@@ -167,6 +173,23 @@ void App::Impl::check_flags() const {
           components_flag));
 }
 
+http::ServerOptions App::Impl::server_options() const {
+  http::ServerOptions result;
+  if (options.tls.certificate_file.empty() != options.tls.key_file.empty())
+    throw Error(Code::kInvalidArgument, "--tls-cert and --tls-key go together");
+  if (options.tls.certificate_file.empty()) {
+    if (options.tls_client_ca.empty()) return result;
+    throw Error(Code::kInvalidArgument, "--tls-client-ca needs --tls-cert and --tls-key");
+  }
+  net::TlsServerOptions tls;
+  tls.certificates = {options.tls};
+  tls.alpn = {"http/1.1"};
+  tls.client_ca_file = options.tls_client_ca;
+  if (!tls.client_ca_file.empty()) tls.client_certificates = net::ClientCertificates::kRequired;
+  result.tls = std::make_shared<net::TlsServer>(std::move(tls));
+  return result;
+}
+
 net::TcpListener App::Impl::listen() const {
   const bool v6 = options.host.find(':') != std::string::npos && !options.host.starts_with('[');
   const std::string address =
@@ -220,8 +243,9 @@ int App::Impl::run_command(const Command& command) {
 int App::Impl::serve() {
   if (!options.data_dir.empty())
     data_dir = blocking([this] { return app::internal::DataDir(options.data_dir); });
+  http::ServerOptions http_options = server_options();
   net::TcpListener listener = listen();
-  url = fmt::format("http://{}", listener.address());
+  url = fmt::format("{}://{}", http_options.tls != nullptr ? "https" : "http", listener.address());
   struct Stop {  // also when the start fails half-way: what has started stops
     Impl& impl;
     ~Stop() {
@@ -232,7 +256,7 @@ int App::Impl::serve() {
   const Stop stop{*this};
   const app::internal::AdminPort admin(options.admin_port, options.admin_port != default_admin_port);
   start();
-  http::Server server(*router);
+  http::Server server(*router, std::move(http_options));
   wait_for_end(server, listener);
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <degu/app/health.h>
 #include <degu/base/function.h>
 #include <degu/http/router.h>
+#include <degu/net/tls.h>
 
 #include <chrono>
 #include <cstdint>
@@ -29,6 +30,8 @@ struct AppOptions {
   std::string data_dir = "./var";
   std::chrono::nanoseconds drain = std::chrono::seconds(10);
   bool access_log = true;
+  net::TlsKeyPair tls = {};        ///< PEM files; without a certificate the program speaks plain HTTP
+  std::string tls_client_ca = "";  ///< PEM; then clients need a certificate of it
 };
 
 /// A program whose services find each other by their generated classes:
@@ -55,8 +58,8 @@ class App {
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
-  /// More flags for the program. --host, --port, --data-dir, --components, --drain, --access-log and --procs
-  /// are there.
+  /// More flags for the program. --host, --port, --tls-cert, --tls-key, --tls-client-ca, --data-dir, --components, --drain,
+  /// --access-log and --procs are there.
   app::Flags& flags();
   /// Another command beside the default `serve`: its function runs as a goroutine instead of the server, with
   /// the data directory ready and components at hand, and its result is the exit code.
