@@ -183,7 +183,7 @@ http::ServerOptions App::Impl::server_options() const {
   }
   net::TlsServerOptions tls;
   tls.certificates = {options.tls};
-  tls.alpn = {"http/1.1"};
+  tls.alpn = {"h2", "http/1.1"};
   tls.client_ca_file = options.tls_client_ca;
   if (!tls.client_ca_file.empty()) tls.client_certificates = net::ClientCertificates::kRequired;
   result.tls = std::make_shared<net::TlsServer>(std::move(tls));

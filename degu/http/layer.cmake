@@ -1,8 +1,11 @@
 # simdjson reads JSON (only json_reader.cc sees its header); Boost.Describe, header only, describes structs.
 find_package(simdjson REQUIRED)
 find_package(Boost 1.81 REQUIRED)
+# libnghttp2 has no CMake package; only internal/http2_session.cc sees its header.
+find_library(NGHTTP2_LIBRARY nghttp2 REQUIRED)
+target_link_libraries(degu_http PRIVATE ${NGHTTP2_LIBRARY})
 target_link_libraries(degu_http PRIVATE simdjson::simdjson PUBLIC Boost::headers)
 if(TARGET degu_http_test)
   find_package(OpenSSL REQUIRED)
-  target_link_libraries(degu_http_test PRIVATE OpenSSL::Crypto)  # the tests make certificates
+  target_link_libraries(degu_http_test PRIVATE OpenSSL::Crypto ${NGHTTP2_LIBRARY})  # they make certificates, and unpack HPACK
 endif()

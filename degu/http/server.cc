@@ -3,6 +3,7 @@
 // for that long, and that ends the contexts of requests whose client has gone.
 #include <degu/context/cancel_scope.h>
 #include <degu/http/internal/http1_session.h>
+#include <degu/http/internal/http2_session.h>
 #include <degu/http/internal/route_table.h>
 #include <degu/http/server.h>
 #include <degu/net/proxy_protocol.h>
@@ -23,6 +24,7 @@ namespace degu::http {
 
 using internal::Connection;
 using internal::Http1Session;
+using internal::Http2Session;
 
 struct Server::Impl {
   Impl(Router r, ServerOptions o)
@@ -31,8 +33,10 @@ struct Server::Impl {
   void open(net::TcpStream stream);
   static void activate(Connection& connection);
   void serve_connection(Connection& connection) noexcept;
-  Http1Session::End serve_burst(Connection& connection);
+  bool serve_burst(Connection& connection);
+  bool serve_http2(Connection& connection, std::string_view input);
   bool is_secured(Connection& connection);
+  void start_http2(Connection& connection) const;
   net::TcpStream layered(net::TcpStream stream) const;
   void reload_certificates();
   void accept_until_closed(net::TcpListener& listener);
@@ -111,6 +115,7 @@ bool Server::Impl::is_secured(Connection& connection) {
   try {
     const Shield shield;
     net::tls_handshake(connection.stream(), after_delay(now(), options.header_timeout));
+    if (net::tls_info(connection.stream())->alpn == "h2") start_http2(connection);
     return connection.secured = true;
   } catch (const Error& error) {
     log(Level::kDebug, "no TLS with a client",
@@ -119,21 +124,37 @@ bool Server::Impl::is_secured(Connection& connection) {
   }
 }
 
-Http1Session::End Server::Impl::serve_burst(Connection& connection) {
+void Server::Impl::start_http2(Connection& connection) const {
+  connection.http2 = std::make_shared<Http2Session>(env);
+  connection.multiplexed.store(true);
+}
+
+bool Server::Impl::serve_http2(Connection& connection, std::string_view input) {
+  return connection.http2->serve(connection, input) == Http2Session::End::kIdle;
+}
+
+// True: the connection is idle, and may be served elsewhere already. False: it is over.
+bool Server::Impl::serve_burst(Connection& connection) {
   const ContextScope scope(connection.context());
-  if (!is_secured(connection)) return Http1Session::End::kClose;
-  const Pool<Http1Session>::Lease session = sessions.borrow();
-  return session->serve(connection);
+  if (!is_secured(connection)) return false;
+  if (connection.http2 != nullptr) return serve_http2(connection, {});
+  std::string input;
+  {
+    const Pool<Http1Session>::Lease session = sessions.borrow();
+    const Http1Session::End end = session->serve(connection);
+    if (end != Http1Session::End::kHttp2) return end == Http1Session::End::kIdle;
+    input = session->take_input();
+  }
+  start_http2(connection);
+  return serve_http2(connection, input);
 }
 
 void Server::Impl::serve_connection(Connection& connection) noexcept {
-  auto end = Http1Session::End::kClose;
   try {
-    end = serve_burst(connection);
+    if (serve_burst(connection)) return;
   } catch (const std::exception& error) {
     log(Level::kError, "connection failed", {{"error", error.what()}});
   }
-  if (end == Http1Session::End::kIdle) return;
   connection.cancel();
   remove(connection);
   delete &connection;
@@ -257,7 +278,10 @@ void Server::Impl::begin_drain() {
   lock.lock();
   for (net::TcpListener* listener : listeners) listener->interrupt();
   lock.unlock();
-  for_each([](Connection& c) { c.close_if_idle(); });
+  // seq_cst on both sides, so either who starts HTTP/2 sees that this drains or this sees that it has.
+  for_each([](Connection& c) {
+    if (!c.close_if_idle() && c.multiplexed.load()) c.nudge();
+  });
 }
 
 bool Server::Impl::all_ended_within(std::chrono::nanoseconds limit) {

@@ -50,7 +50,7 @@ def chunked(body, statuses=400, close=True):
 WIRE = {
     # request line
     "TLS hello": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 40 + b"\r\n\r\n", True),
-    "HTTP/2 preface": ((400, 505), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", True),
+    "nearly the HTTP/2 preface": ((400, 505), b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", True),
     "method alone": (400, b"GET\r\n\r\n", True),
     "HTTP/0.9": ((400, 505), b"GET /\r\n\r\n", True),
     "two spaces": line(b"GET  /ping HTTP/1.1"),

@@ -26,7 +26,7 @@ inline std::vector<BadRequest> bad_request_lines() {
       {"no version", line("GET /"), 400},
       {"HTTP/0.9", line("GET / HTTP/0.9"), 505},
       {"HTTP/2.0", line("GET / HTTP/2.0"), 505},
-      {"PRI of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+      {"nearly the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", 505},
       {"version with three digits", line("GET / HTTP/1.10"), 400},
       {"version in lower case", line("GET / http/1.1"), 400},
       {"version with a sign", line("GET / HTTP/+.1"), 400},

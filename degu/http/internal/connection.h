@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 namespace degu::http {
@@ -15,6 +16,7 @@ struct ServerOptions;
 
 namespace degu::http::internal {
 
+class Http2Session;
 class RouteTable;
 
 /// What the connections of a server share.
@@ -72,11 +74,15 @@ class Connection {
   void cancel() const noexcept { context_.cancel(); }
   /// Ends all waits for the client.
   void interrupt() noexcept { stream_.interrupt(); }
+  /// Ends a wait of the reader once, with ETIMEDOUT, now or when it waits next.
+  void nudge() noexcept { stream_.set_read_deadline(TimePoint()); }
   bool idle() const noexcept { return state_.load(std::memory_order_relaxed) == State::kIdle; }
   int fd() const noexcept { return stream_.fd(); }
   uint64_t requests() const noexcept { return requests_.load(std::memory_order_relaxed); }
 
-  bool secured = false;  // the TLS handshake is over; belongs to who serves it
+  // These belong to who serves it.
+  bool secured = false;                 // the TLS handshake is over
+  std::shared_ptr<Http2Session> http2;  // null: HTTP/1.1 so far
 
   // The server's list and its reaper's notes, guarded by the server's lock.
   Connection* next = nullptr;
@@ -85,6 +91,7 @@ class Connection {
   TimePoint seen_since = kNever;
   bool seen_idle = false;
   bool abandoned = false;
+  std::atomic<bool> multiplexed{false};  // speaks HTTP/2: is told of a drain by a nudge
 
  private:
   enum class State : uint8_t { kIdle, kBusy, kClosing };

@@ -8,6 +8,7 @@
 #include <degu/context/cancel_scope.h>
 #include <degu/http/internal/chunked.h>
 #include <degu/http/internal/http1_session.h>
+#include <degu/http/internal/http2_session.h>
 #include <degu/http/internal/status.h>
 #include <degu/net/tls.h>
 #include <degu/rt/park.h>
@@ -41,7 +42,20 @@ Http1Session::End Http1Session::serve(Connection& connection) noexcept {
   }
   if (next == Next::kClose) reset();
   connection_ = nullptr;
-  return next == Next::kIdle ? End::kIdle : End::kClose;
+  switch (next) {
+    case Next::kIdle:
+      return End::kIdle;
+    case Next::kHttp2:
+      return End::kHttp2;
+    default:
+      return End::kClose;
+  }
+}
+
+std::string Http1Session::take_input() {
+  std::string input(buffer_.view());
+  reset();
+  return input;
 }
 
 std::optional<net::TlsInfo> Http1Session::tls() const { return net::tls_info(connection_->stream()); }
@@ -101,7 +115,9 @@ Http1Session::Next Http1Session::read_head() {
   }
   TimePoint deadline = kNever;
   for (;;) {
-    const ParseState parsed = parser_.parse(buffer_.view());
+    const bool preface = may_be_http2();
+    if (preface && buffer_.size() >= Http2Session::kPreface.size()) return Next::kHttp2;
+    const ParseState parsed = preface ? ParseState::kIncomplete : parser_.parse(buffer_.view());
     if (parsed == ParseState::kDone) return Next::kServe;
     if (parsed == ParseState::kError) {
       const int status = parser_.error_status();
@@ -115,6 +131,14 @@ Http1Session::Next Http1Session::read_head() {
       return Next::kClose;
     }
   }
+}
+
+// Prior knowledge (RFC 9113 section 3.3): all that has come is the beginning of a preface, or begins with one.
+bool Http1Session::may_be_http2() const noexcept {
+  const std::string_view input = buffer_.view();
+  constexpr std::string_view kPreface = Http2Session::kPreface;
+  return input.front() == 'P' && connection_->requests() == 0 &&
+         input.substr(0, kPreface.size()) == kPreface.substr(0, input.size());
 }
 
 // Progress has to come within io_timeout, and behind that keep up the least rate.

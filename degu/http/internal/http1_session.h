@@ -19,12 +19,16 @@ class Http1Session final : public ResponseSink {
  public:
   explicit Http1Session(const ConnectionEnv& env) : env_(env) {}
 
-  enum class End : bool {
+  enum class End : uint8_t {
     kIdle,   ///< the connection waits for the next request, and may be in use elsewhere already
     kClose,  ///< it is to be closed
+    kHttp2,  ///< its client speaks HTTP/2; take_input() has what came
   };
   /// Answers one request after another, as long as there are some. The context of the handlers is the current one.
   End serve(Connection& connection) noexcept;
+
+  /// After kHttp2: what was read and belongs to nobody yet.
+  std::string take_input();
 
   void start_stream(Exchange::State& state) override;
   void write_piece(Exchange::State& state, std::string_view piece) override;
@@ -34,11 +38,12 @@ class Http1Session final : public ResponseSink {
   bool stopping() const noexcept override { return env_.draining.load(std::memory_order_relaxed); }
 
  private:
-  enum class Next : uint8_t { kClose, kServe, kIdle };
+  enum class Next : uint8_t { kClose, kServe, kIdle, kHttp2 };
 
   Next serve_one();
   Next read_head();
   Next first_bytes();
+  bool may_be_http2() const noexcept;
   Next wait_for_request();
   Next read_body();
   Next read_sized_body(std::size_t head_bytes);

@@ -1,0 +1,622 @@
+// nghttp2 knows the frames, HPACK and the windows; it never waits, and is used under lock_ alone. One goroutine reads: it
+// feeds what has come and starts a goroutine for each request that is complete. Whoever gives the session something to send
+// sees to it that a goroutine writes; that one runs after those that are ready already, so many answers share a write.
+//
+// A slot is taken until the handler has ended, not until the client resets the stream (CVE-2023-44487): kMaxHandlers run,
+// some more wait, and beyond that the connection ends. A reset stream's context ends at once.
+//
+// The connection's lock order: lock_, then whatever starting a goroutine takes.
+#include <degu/context/cancel_scope.h>
+#include <degu/http/internal/dispatch.h>
+#include <degu/http/internal/http2_session.h>
+#include <degu/http/internal/http2_stream.h>
+#include <degu/http/server.h>
+#include <degu/net/tls.h>
+#include <degu/rt/run.h>
+#include <fmt/format.h>
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+namespace degu::http::internal {
+namespace {
+
+constexpr std::size_t kReadBytes = 16 * 1024;
+constexpr std::size_t kWriteBytes = 64 * 1024;    // gathered for one write
+constexpr std::size_t kPendingPiece = 64 * 1024;  // of a streamed response, before its handler waits
+constexpr std::size_t kMaxHandlers = 100;         // at once, and streams that a client may open
+constexpr std::size_t kMaxQueued = 4 * kMaxHandlers;
+constexpr int32_t kConnectionWindow = 1 << 20;
+constexpr std::size_t kMaxBuffered = 4 << 20;  // bytes of bodies, before a client gets no more room for them
+constexpr std::size_t kMaxSpare = 16;
+constexpr std::chrono::nanoseconds kTick = std::chrono::milliseconds(250);  // between looks at who stalls
+constexpr std::chrono::nanoseconds kSecondGoodbye = std::chrono::milliseconds(250);
+constexpr std::chrono::nanoseconds kLingerTime = std::chrono::milliseconds(500);
+constexpr std::size_t kLingerBytes = 256 * 1024;
+
+std::span<const uint8_t> bytes_of(std::string_view text) noexcept {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+std::string_view text_of(const uint8_t* data, std::size_t size) noexcept {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+// nghttp2 takes no const, but copies.
+nghttp2_nv field(std::string_view name, std::string_view value) noexcept {
+  return {const_cast<uint8_t*>(bytes_of(name).data()), const_cast<uint8_t*>(bytes_of(value).data()),
+          name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+bool has_body(const Exchange::State& state) noexcept { return state.head == nullptr || !is_bodiless(state); }
+
+}  // namespace
+
+// --- What nghttp2 calls, with lock_ held
+
+struct Http2Session::Callbacks {
+  static Http2Session& self(void* user) noexcept { return *static_cast<Http2Session*>(user); }
+  static Http2Stream* stream(nghttp2_session* session, int32_t id) noexcept {
+    return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+  }
+  static bool is_request(const nghttp2_frame* frame) noexcept {
+    return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+  }
+  // Nothing may be thrown through C.
+  template <class F>
+  static int guarded(F f) noexcept {
+    try {
+      f();
+      return 0;
+    } catch (...) {
+      return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+  }
+
+  static int on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    if (!is_request(frame)) return 0;
+    return guarded([&] {
+      Http2Stream& opened = self(user).open_stream(frame->hd.stream_id);
+      nghttp2_session_set_stream_user_data(session, opened.id, &opened);
+    });
+  }
+
+  // Trailers are dropped.
+  static int on_header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
+                       size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void*) {
+    Http2Stream* const at = stream(session, frame->hd.stream_id);
+    if (at == nullptr || !is_request(frame)) return 0;
+    return guarded([&] { at->request.add(text_of(name, name_size), text_of(value, value_size)); });
+  }
+
+  static int on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size,
+                     void* user) {
+    Http2Stream* const at = stream(session, id);
+    if (at == nullptr)
+      return nghttp2_session_consume(session, id, size) == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+    return guarded([&] { self(user).add_body(*at, text_of(data, size)); });
+  }
+
+  static int on_frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    Http2Session& owner = self(user);
+    const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    Http2Stream* const at = stream(session, frame->hd.stream_id);
+    return guarded([&] {
+      switch (frame->hd.type) {
+        case NGHTTP2_HEADERS:
+          if (at != nullptr && is_request(frame)) owner.head_complete(*at);
+          if (at != nullptr && ends) owner.input_complete(*at);
+          break;
+        case NGHTTP2_DATA:
+          if (frame->hd.length == 0 && !ends) owner.glitch(10);
+          if (at != nullptr && ends) owner.input_complete(*at);
+          break;
+        case NGHTTP2_RST_STREAM:
+          owner.glitch(5);
+          break;
+        default:
+          owner.glitch(1);
+      }
+    });
+  }
+
+  static int on_bad_frame(nghttp2_session*, const nghttp2_frame*, int, void* user) {
+    self(user).glitch(10);
+    return 0;
+  }
+
+  static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (frame->hd.type == NGHTTP2_DATA) self(user).glitches_.earn();
+    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+      self(user).glitch(5);
+    // The answer came before the end of the request, of which no more is wanted (section 8.1).
+    Http2Stream* const at = ends ? stream(session, frame->hd.stream_id) : nullptr;
+    if (at != nullptr && !at->input_done)
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, at->id, NGHTTP2_NO_ERROR);
+    return 0;
+  }
+
+  static int on_close(nghttp2_session* session, int32_t id, uint32_t, void* user) {
+    if (Http2Stream* const at = stream(session, id); at != nullptr) self(user).stream_closed(*at);
+    return 0;
+  }
+
+  static ssize_t on_read(nghttp2_session*, int32_t, uint8_t* into, size_t size, uint32_t* flags,
+                         nghttp2_data_source* source, void* user) {
+    auto& at = *static_cast<Http2Stream*>(source->ptr);
+    return self(user).read_body(at, {reinterpret_cast<char*>(into), size}, *flags);
+  }
+
+  static const nghttp2_session_callbacks* all() {
+    static const nghttp2_session_callbacks* const callbacks = [] {
+      nghttp2_session_callbacks* made = nullptr;
+      if (nghttp2_session_callbacks_new(&made) != 0) throw std::bad_alloc();
+      nghttp2_session_callbacks_set_on_begin_headers_callback(made, on_begin_headers);
+      nghttp2_session_callbacks_set_on_header_callback(made, on_header);
+      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, on_data);
+      nghttp2_session_callbacks_set_on_frame_recv_callback(made, on_frame);
+      nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made, on_bad_frame);
+      nghttp2_session_callbacks_set_on_frame_send_callback(made, on_sent);
+      nghttp2_session_callbacks_set_on_stream_close_callback(made, on_close);
+      return made;
+    }();
+    return callbacks;
+  }
+
+  static const nghttp2_option* limits() {
+    static const nghttp2_option* const options = [] {
+      nghttp2_option* made = nullptr;
+      if (nghttp2_option_new(&made) != 0) throw std::bad_alloc();
+      nghttp2_option_set_no_auto_window_update(made, 1);
+      nghttp2_option_set_no_closed_streams(made, 1);
+      nghttp2_option_set_stream_reset_rate_limit(made, 100, 33);
+      nghttp2_option_set_max_continuations(made, 8);
+      nghttp2_option_set_max_outbound_ack(made, 1000);
+      nghttp2_option_set_max_settings(made, 32);
+      return made;
+    }();
+    return options;
+  }
+};
+
+Http2Session::Http2Session(const ConnectionEnv& env) : env_(env) {
+  if (nghttp2_session_server_new2(&session_, Callbacks::all(), this, Callbacks::limits()) != 0)
+    throw std::bad_alloc();
+  const std::array<nghttp2_settings_entry, 2> settings{
+      {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxHandlers},
+       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(env.options.head.max_header_bytes)}}};
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
+}
+
+Http2Session::~Http2Session() { nghttp2_session_del(session_); }
+
+std::optional<net::TlsInfo> Http2Session::tls() const { return net::tls_info(connection_->stream()); }
+std::optional<net::TlsInfo> Http2Stream::tls() const { return session.tls(); }
+
+void Http2Session::glitch(uint32_t cost) noexcept {
+  if (!glitches_.spend(cost)) nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+// --- Requests
+
+Http2Stream& Http2Session::open_stream(int32_t id) {
+  if (spare_.empty()) spare_.push_back(std::make_unique<Http2Stream>(*this, env_.options.head));
+  Http2Stream& stream = *spare_.back();
+  stream.id = id;
+  stream.index = streams_.size();
+  stream.started_at = stream.progress_at = now();
+  streams_.push_back(std::move(spare_.back()));
+  spare_.pop_back();
+  return stream;
+}
+
+// As Http1Session does for HTTP/1.1: what is known to fail need not be read.
+void Http2Session::head_complete(Http2Stream& stream) {
+  stream.head_done = true;
+  connection_->count_request();
+  if (!stream.request.finish()) {
+    const int status = stream.request.error_status();
+    return refuse(stream, status, status >= 500 ? Code::kUnimplemented : Code::kInvalidArgument,
+                  stream.request.error_reason());
+  }
+  RequestHead& head = stream.request.head();
+  stream.exchange.head = &head;
+  find_route(env_.table, stream.exchange);
+  const Route* const route = stream.exchange.route;
+  stream.body_limit = route != nullptr && route->options.max_body_bytes != 0 ? route->options.max_body_bytes
+                                                                             : env_.options.max_body_bytes;
+  if (head.content_length() > stream.body_limit) return refuse_body(stream);
+  if (!head.expects_continue()) return;
+  const nghttp2_nv status = field(":status", "100");
+  nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id, nullptr, &status, 1, nullptr);
+}
+
+void Http2Session::refuse_body(Http2Stream& stream) {
+  refuse(stream, 413, Code::kOutOfRange, fmt::format("the body is longer than {} bytes", stream.body_limit));
+}
+
+void Http2Session::refuse(Http2Stream& stream, int status, Code code, std::string_view detail) {
+  stream.exchange.head = nullptr;
+  release_body(stream);
+  answer_problem(stream.exchange, status, code, detail, {});
+  submit_head(stream, false);
+}
+
+void Http2Session::add_body(Http2Stream& stream, std::string_view bytes) {
+  stream.progress_at = now();
+  stream.moved += bytes.size();
+  nghttp2_session_consume_stream(session_, stream.id, bytes.size());
+  if (stream.answered || stream.running) {
+    nghttp2_session_consume_connection(session_, bytes.size());
+    return;
+  }
+  if (buffered_ + bytes.size() > kMaxBuffered) {
+    stream.withheld += bytes.size();  // no more room until some request is done
+  } else {
+    nghttp2_session_consume_connection(session_, bytes.size());
+  }
+  if (stream.body.size() + bytes.size() > stream.body_limit) return refuse_body(stream);
+  stream.body += bytes;
+  buffered_ += bytes.size();
+}
+
+void Http2Session::release_body(Http2Stream& stream) noexcept {
+  buffered_ -= stream.body.size();
+  stream.body.clear();
+  if (stream.withheld != 0) nghttp2_session_consume_connection(session_, std::exchange(stream.withheld, 0));
+}
+
+void Http2Session::input_complete(Http2Stream& stream) {
+  stream.input_done = true;
+  if (stream.answered || stream.closed) return;
+  stream.exchange.body = stream.body;
+  stream.context = with_cancel(connection_->context());
+  stream.running = true;
+  if (running_ < kMaxHandlers) {
+    ++running_;
+    starting_.push_back(&stream);
+  } else if (queued_.size() < kMaxQueued) {
+    queued_.push_back(&stream);
+  } else {
+    stream.running = false;
+    nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+}
+
+// Goroutines for what has become ready under the lock.
+void Http2Session::start_handlers() {
+  const Guard guard(lock_);
+  for (Http2Stream* stream : starting_) {
+    if (stream->closed) {
+      --running_;
+      stream->running = false;
+      recycle(*stream);
+    } else {
+      work_.go([this, stream] { run_stream(*stream); });
+    }
+  }
+  starting_.clear();
+}
+
+void Http2Session::run_stream(Http2Stream& stream) noexcept {
+  {
+    const ContextScope scope(stream.context->context);
+    run_exchange(stream.exchange);
+  }
+  const Guard guard(lock_);
+  stream.running = false;
+  if (queued_.empty()) {
+    --running_;
+  } else {
+    Http2Stream* const next = queued_.front();
+    queued_.pop_front();
+    work_.go([this, next] { run_stream(*next); });
+  }
+  if (stream.closed) {
+    recycle(stream);
+  } else if (!stream.exchange.stream_started) {
+    submit_head(stream, false);
+  } else if (stream.exchange.broken) {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_INTERNAL_ERROR);
+  } else {
+    stream.ended = true;
+    nghttp2_session_resume_data(session_, stream.id);
+  }
+  want_write();
+}
+
+void Http2Session::stream_closed(Http2Stream& stream) {
+  stream.closed = true;
+  if (const auto waiting = std::find(queued_.begin(), queued_.end(), &stream); waiting != queued_.end()) {
+    queued_.erase(waiting);
+    stream.running = false;
+  }
+  if (stream.running) {
+    stream.context->cancel();  // who runs it, or starts it, recycles it
+  } else {
+    recycle(stream);
+  }
+  changed_.broadcast();
+}
+
+void Http2Session::recycle(Http2Stream& stream) {
+  release_body(stream);
+  std::unique_ptr<Http2Stream>& place = streams_[stream.index];
+  std::unique_ptr<Http2Stream> done = std::move(place);
+  if (&place != &streams_.back()) {
+    place = std::move(streams_.back());
+    place->index = done->index;
+  }
+  streams_.pop_back();
+  if (spare_.size() == kMaxSpare) return;
+  done->reset();
+  spare_.push_back(std::move(done));
+}
+
+// --- Responses
+
+// `length` behind the fields unless the body is streamed.
+void Http2Session::submit_head(Http2Stream& stream, bool streamed) {
+  const Exchange::State& state = stream.exchange;
+  const bool body = has_body(state) && (streamed || !state.response_body().empty());
+  const fmt::format_int status(state.status);
+  const fmt::format_int length(state.response_body().size());
+  constexpr std::size_t kDateAt = 6;  // behind "Date: "
+  constexpr std::size_t kDateBytes = 29;
+  std::vector<nghttp2_nv> fields;
+  fields.reserve(16);
+  fields.push_back(field(":status", {status.data(), status.size()}));
+  fields.push_back(field("date", date_.line().substr(kDateAt, kDateBytes)));
+  if (!state.content_type.empty()) fields.push_back(field("content-type", state.content_type));
+  if (!streamed && state.status != 204 && !(state.status == 304 && !state.has_body))
+    fields.push_back(field("content-length", {length.data(), length.size()}));
+  for (std::string_view left = state.fields; !left.empty();) {
+    const std::string_view line = left.substr(0, left.find("\r\n"));
+    const std::size_t colon = line.find(": ");
+    fields.push_back(field(line.substr(0, colon), line.substr(colon + 2)));
+    left.remove_prefix(line.size() + 2);
+  }
+  nghttp2_data_provider provider{{.ptr = &stream}, Callbacks::on_read};
+  const int result =
+      nghttp2_submit_response(session_, stream.id, fields.data(), fields.size(), body ? &provider : nullptr);
+  stream.answered = true;
+  stream.progress_at = now();
+  if (result != 0) nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_INTERNAL_ERROR);
+}
+
+void Http2Session::send_head(Http2Stream& stream) {
+  const Guard guard(lock_);
+  if (!stream.closed) submit_head(stream, true);
+}
+
+std::ptrdiff_t Http2Session::read_body(Http2Stream& stream, std::span<char> into, uint32_t& flags) {
+  const bool streamed = stream.exchange.stream_started;
+  const std::string_view body = streamed ? std::string_view(stream.piece) : stream.exchange.response_body();
+  const std::size_t bytes = std::min(into.size(), body.size() - stream.sent);
+  if (bytes != 0) std::memcpy(into.data(), body.data() + stream.sent, bytes);
+  stream.sent += bytes;
+  stream.moved += bytes;
+  stream.progress_at = now();
+  const bool all = stream.sent == body.size();
+  if (streamed && all) {
+    stream.piece.clear();
+    stream.sent = 0;
+    changed_.broadcast();
+  }
+  if (all && (!streamed || stream.ended)) {
+    flags |= NGHTTP2_DATA_FLAG_EOF;
+  } else if (bytes == 0) {
+    return NGHTTP2_ERR_DEFERRED;
+  }
+  return static_cast<std::ptrdiff_t>(bytes);
+}
+
+void Http2Session::send_piece(Http2Stream& stream, std::string_view piece) {
+  Guard guard(lock_);
+  const auto gone = [&] { return stream.closed || broken_; };
+  const auto taken = [&] { return gone() || stream.piece.size() - stream.sent < kPendingPiece; };
+  bool in_time = true;
+  try {
+    if (!gone()) {
+      stream.piece.erase(0, std::exchange(stream.sent, 0));
+      stream.piece += piece;
+      nghttp2_session_resume_data(session_, stream.id);
+      want_write();
+      in_time = changed_.wait_until(guard, after_delay(now(), env_.options.io_timeout), taken);
+    }
+  } catch (...) {
+    stream.exchange.broken = true;
+    throw;
+  }
+  if (in_time && !gone()) return;
+  stream.exchange.broken = true;
+  throw Error(Code::kUnavailable,
+              in_time ? "the client has closed the stream" : "the client reads too slowly");
+}
+
+void Http2Session::want_write() {
+  if (writing_ || broken_ || nghttp2_session_want_write(session_) == 0) return;
+  writing_ = true;
+  work_.go([this] { write_out(); });
+}
+
+void Http2Session::write_out() noexcept {
+  const Shield shield;  // whoever asked for it: the connection's limits count
+  const auto rate = std::max<std::size_t>(env_.options.min_bytes_per_second, 1);
+  std::string out;
+  Guard guard(lock_);
+  while (!broken_) {
+    out.clear();
+    const uint8_t* data = nullptr;
+    ssize_t bytes = 0;
+    while (out.size() < kWriteBytes && (bytes = nghttp2_session_mem_send(session_, &data)) > 0)
+      out.append(text_of(data, static_cast<std::size_t>(bytes)));
+    broken_ = bytes < 0;
+    if (out.empty()) break;
+    guard.unlock();
+    const TimePoint deadline =
+        after_delay(now(), env_.options.io_timeout + std::chrono::seconds(out.size() / rate));
+    const bool sent = connection_->stream().write(out, deadline).error == 0;
+    guard.lock();
+    broken_ = broken_ || !sent;
+  }
+  writing_ = false;
+  changed_.broadcast();
+  // The reader has to look: the connection has failed, or everything is said.
+  if (broken_ || is_over() || (goodbye_ == Goodbye::kLast && streams_.empty())) connection_->nudge();
+}
+
+// --- The connection
+
+bool Http2Session::is_over() noexcept {
+  return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
+}
+
+// False: the connection is over.
+bool Http2Session::feed(std::string_view bytes) {
+  const Guard guard(lock_);
+  const auto data = bytes_of(bytes);
+  const bool sound = nghttp2_session_mem_recv(session_, data.data(), data.size()) >= 0;
+  want_write();
+  return sound && !broken_ && !is_over();
+}
+
+// Streams on which nothing moves. What a client owes: the rest of a head within header_timeout, a body and the reading of a
+// response at the least rate.
+void Http2Session::check_progress(TimePoint time) {
+  const Guard guard(lock_);
+  const ServerOptions& options = env_.options;
+  const auto rate = std::max<std::size_t>(options.min_bytes_per_second, 1);
+  for (std::size_t i = streams_.size(); i-- > 0;) {
+    Http2Stream& stream = *streams_[i];
+    if (stream.closed) continue;
+    if (!stream.head_done) {
+      if (time - stream.started_at >= options.header_timeout)
+        nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+      continue;
+    }
+    const bool reads = !stream.input_done && !stream.answered;
+    const bool writes = stream.answered && (!stream.exchange.stream_started || !stream.piece.empty());
+    const auto earned = options.io_timeout + std::chrono::seconds(stream.moved / rate);
+    if (time - stream.progress_at < options.io_timeout && time - stream.started_at < earned) continue;
+    if (reads) {
+      refuse(stream, 408, Code::kDeadlineExceeded, "the request body took too long");
+    } else if (writes && time - stream.progress_at >= options.io_timeout) {
+      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL);
+    }
+  }
+  want_write();
+}
+
+// Two words: no more requests, please; then, when those under way must have come, which was the last. False: that was all.
+bool Http2Session::go_on_draining(TimePoint time) {
+  const Guard guard(lock_);
+  if (goodbye_ == Goodbye::kNone) {
+    nghttp2_submit_shutdown_notice(session_);
+    goodbye_ = Goodbye::kFirst;
+    goodbye_at_ = time + kSecondGoodbye;
+  } else if (goodbye_ == Goodbye::kFirst && time >= goodbye_at_) {
+    say_last();
+  }
+  want_write();
+  return goodbye_ != Goodbye::kLast || !streams_.empty();
+}
+
+void Http2Session::say_last() noexcept {
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
+                        NGHTTP2_NO_ERROR, nullptr, 0);
+  goodbye_ = Goodbye::kLast;
+}
+
+Http2Session::Read Http2Session::read_more(std::span<char> into, std::string_view& got) {
+  bool idle = false;
+  {
+    const Guard guard(lock_);
+    idle = streams_.empty() && !writing_ && goodbye_ == Goodbye::kNone;
+  }
+  if (idle) {
+    connection_->rest();
+    if (draining()) return Read::kEnd;
+    if (connection_->park()) return Read::kIdle;
+    return first_bytes(into, got);
+  }
+  const net::IoResult result = connection_->stream().read(into, after_delay(now(), kTick));
+  got = {into.data(), result.bytes};
+  if (result.error == ETIMEDOUT) {
+    connection_->stream().set_read_deadline(kNever);  // a nudge
+    return Read::kBytes;
+  }
+  return result.bytes == 0 ? Read::kEnd : Read::kBytes;
+}
+
+Http2Session::Read Http2Session::first_bytes(std::span<char> into, std::string_view& got) {
+  const net::IoResult result = connection_->stream().read(into, kNever);
+  got = {into.data(), result.bytes};
+  return result.bytes != 0 && connection_->resume() ? Read::kBytes : Read::kEnd;
+}
+
+Http2Session::End Http2Session::serve(Connection& connection, std::string_view first) noexcept {
+  connection_ = &connection;
+  const Shield shield;
+  try {
+    const auto buffer = std::make_unique_for_overwrite<char[]>(kReadBytes);
+    const std::span<char> into(buffer.get(), kReadBytes);
+    std::string_view got = first;
+    Read read = first.empty() ? first_bytes(into, got) : Read::kBytes;
+    while (read == Read::kBytes && feed(got)) {
+      start_handlers();
+      const TimePoint time = now();
+      if (time >= next_check_) {
+        next_check_ = time + kTick;
+        check_progress(time);
+      }
+      if (draining() && !go_on_draining(time)) break;
+      read = read_more(into, got);
+    }
+    if (read == Read::kIdle) return End::kIdle;
+  } catch (...) {
+    // Out of memory, nothing else can get here: this client has to go, the server stays.
+  }
+  wind_up();
+  return End::kClose;
+}
+
+// No goroutine uses the session afterwards.
+void Http2Session::wind_up() noexcept {
+  {
+    const Guard guard(lock_);
+    for (const std::unique_ptr<Http2Stream>& stream : streams_) {
+      stream->closed = true;
+      if (stream->running) stream->context->cancel();
+    }
+    running_ -= starting_.size();
+    starting_.clear();
+    queued_.clear();
+    if (draining() && goodbye_ != Goodbye::kLast) say_last();
+    changed_.broadcast();
+    want_write();
+  }
+  work_.wait();
+  linger();
+}
+
+// Closing with unread input makes the kernel send a reset, which can overtake the last frames.
+void Http2Session::linger() noexcept {
+  net::TcpStream& stream = connection_->stream();
+  stream.shutdown_write();
+  stream.set_read_deadline(after_delay(now(), kLingerTime));
+  std::array<char, 4096> waste;
+  std::size_t total = 0;
+  while (total < kLingerBytes) {
+    const net::IoResult result = stream.read(waste);
+    if (result.bytes == 0) return;
+    total += result.bytes;
+  }
+}
+
+}  // namespace degu::http::internal

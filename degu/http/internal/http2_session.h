@@ -1,0 +1,113 @@
+// Http2Session: a connection that speaks HTTP/2, a goroutine for each request on it.
+#pragma once
+
+#include <degu/context/context.h>
+#include <degu/http/internal/connection.h>
+#include <degu/http/internal/date.h>
+#include <degu/http/internal/glitch_budget.h>
+#include <degu/sync/cond.h>
+#include <degu/sync/mutex.h>
+#include <degu/sync/wait_group.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct nghttp2_session;
+
+namespace degu::http::internal {
+
+class Http2Stream;
+
+/// Belongs to its connection. serve() is called by one goroutine at a time; the rest by handlers of its requests.
+class Http2Session {
+ public:
+  /// What RFC 9113 section 3.4 lets a client begin with.
+  static constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+  explicit Http2Session(const ConnectionEnv& env);
+  ~Http2Session();
+  Http2Session(const Http2Session&) = delete;
+  Http2Session& operator=(const Http2Session&) = delete;
+
+  enum class End : bool {
+    kIdle,   ///< waits for the next request, and may be served elsewhere already
+    kClose,  ///< over: no goroutine uses it any more
+  };
+  /// Reads and starts requests until there is none, or the connection ends. `first`: bytes that were read already.
+  End serve(Connection& connection, std::string_view first) noexcept;
+
+  // For Http2Stream.
+  void send_head(Http2Stream& stream);
+  /// Waits while the client takes nothing. Throws as ResponseStream::write.
+  void send_piece(Http2Stream& stream, std::string_view piece);
+  std::string peer() const { return connection_->stream().peer(); }
+  bool secure() const noexcept { return connection_->secured; }
+  std::optional<net::TlsInfo> tls() const;
+  bool draining() const noexcept { return env_.draining.load(std::memory_order_relaxed); }
+
+ private:
+  struct Callbacks;
+  using Guard = std::unique_lock<Mutex>;
+  enum class Read : uint8_t { kBytes, kIdle, kEnd };
+
+  enum class Goodbye : uint8_t { kNone, kFirst, kLast };  // of the two GOAWAY frames
+
+  bool feed(std::string_view bytes);
+  Read read_more(std::span<char> into, std::string_view& got);
+  Read first_bytes(std::span<char> into, std::string_view& got);
+  void start_handlers();
+  void check_progress(TimePoint time);
+  bool go_on_draining(TimePoint time);
+  void wind_up() noexcept;
+  void linger() noexcept;
+  void run_stream(Http2Stream& stream) noexcept;
+  void write_out() noexcept;
+
+  // With lock_ held.
+  Http2Stream& open_stream(int32_t id);
+  void head_complete(Http2Stream& stream);
+  void add_body(Http2Stream& stream, std::string_view bytes);
+  void input_complete(Http2Stream& stream);
+  void refuse(Http2Stream& stream, int status, Code code, std::string_view detail);
+  void refuse_body(Http2Stream& stream);
+  void submit_head(Http2Stream& stream, bool streamed);
+  void stream_closed(Http2Stream& stream);
+  void recycle(Http2Stream& stream);
+  void release_body(Http2Stream& stream) noexcept;
+  void glitch(uint32_t cost) noexcept;
+  void want_write();
+  bool is_over() noexcept;
+  void say_last() noexcept;
+  std::ptrdiff_t read_body(Http2Stream& stream, std::span<char> into, uint32_t& flags);
+
+  const ConnectionEnv& env_;
+  Connection* connection_ = nullptr;
+  TimePoint next_check_{};  // the reader's
+  WaitGroup work_;          // handlers and writers
+
+  Mutex lock_;  // guards what follows
+  nghttp2_session* session_ = nullptr;
+  std::vector<std::unique_ptr<Http2Stream>> streams_;  // open ones, and closed ones whose handler still runs
+  std::vector<std::unique_ptr<Http2Stream>> spare_;
+  std::vector<Http2Stream*> starting_;  // to get a goroutine as soon as the lock is free
+  std::deque<Http2Stream*> queued_;     // ... as soon as a handler has ended
+  std::size_t running_ = 0;
+  std::size_t buffered_ = 0;  // bytes of bodies
+  std::size_t withheld_ = 0;  // bytes of bodies whose room is not given back to the client yet
+  bool writing_ = false;      // a goroutine writes, or is about to
+  bool broken_ = false;       // nothing can be sent any more
+  Goodbye goodbye_ = Goodbye::kNone;
+  TimePoint goodbye_at_{};  // when the last one is due
+  GlitchBudget glitches_;
+  Cond changed_;  // a stream was closed or has sent something, a writer has ended
+  DateCache date_;
+};
+
+}  // namespace degu::http::internal

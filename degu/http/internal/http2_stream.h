@@ -1,0 +1,72 @@
+// Http2Stream: one request of an HTTP/2 connection and its response.
+#pragma once
+
+#include <degu/base/time.h>
+#include <degu/context/context.h>
+#include <degu/http/internal/exchange_state.h>
+#include <degu/http/internal/http2_request.h>
+#include <degu/http/internal/http2_session.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace degu::http::internal {
+
+/// Guarded by the session's lock, but for `exchange`, which is the handler's while it runs. Used for one request after
+/// another, never again while a handler has it.
+class Http2Stream final : public ResponseSink {
+ public:
+  Http2Stream(Http2Session& owner, const ParseLimits& limits) : session(owner), request(limits) {
+    exchange.sink = this;
+  }
+
+  void start_stream(Exchange::State&) override { session.send_head(*this); }
+  void write_piece(Exchange::State&, std::string_view bytes) override { session.send_piece(*this, bytes); }
+  std::string peer() const override { return session.peer(); }
+  bool secure() const noexcept override { return session.secure(); }
+  std::optional<net::TlsInfo> tls() const override;
+  bool stopping() const noexcept override { return session.draining(); }
+
+  /// Ready for the next request.
+  void reset() {
+    id = 0;
+    request.reset();
+    exchange.reset();
+    exchange.head = nullptr;
+    body.clear();
+    if (body.capacity() > kKeep) std::string().swap(body);
+    piece.clear();
+    sent = 0;
+    withheld = 0;
+    context.reset();
+    input_done = head_done = running = closed = answered = ended = false;
+    moved = 0;
+  }
+
+  static constexpr std::size_t kKeep = 64 * 1024;
+
+  Http2Session& session;
+  int32_t id = 0;
+  std::size_t index = 0;  // in the session's list
+  Http2Request request;
+  Exchange::State exchange;
+  std::optional<ContextAnd<CancelFunc>> context;
+  uint64_t body_limit = 0;
+  std::string body;          // of the request
+  std::size_t withheld = 0;  // bytes of it that are in the session's `withheld_`
+  std::string piece;         // of a streamed response, not taken yet
+  std::size_t sent = 0;      // of the response's body, or of `piece`
+  bool head_done = false;
+  bool input_done = false;
+  bool running = false;   // its handler, which may be queued
+  bool closed = false;    // as far as the connection is concerned
+  bool answered = false;  // the response was handed over
+  bool ended = false;     // ... with all of a streamed body
+  TimePoint started_at{};
+  TimePoint progress_at{};  // when bytes of its body came, or went, last
+  std::size_t moved = 0;    // bytes since started_at
+};
+
+}  // namespace degu::http::internal
