@@ -1,5 +1,5 @@
 // nghttp2 knows the frames, HPACK and the windows; it never waits, and is used under lock_ alone. One goroutine reads: it
-// feeds what has come and starts a goroutine for each request that is complete. Whoever gives the session something to send
+// feeds what has come, workers run the handlers of the requests that are complete. Whoever gives the session something to send
 // sees to it that a goroutine writes; that one runs after those that are ready already, so many answers share a write.
 //
 // A slot is taken until the handler has ended, not until the client resets the stream (CVE-2023-44487): kMaxHandlers run,
@@ -32,7 +32,7 @@ constexpr std::size_t kMaxHandlers = 100;         // at once, and streams that a
 constexpr std::size_t kMaxQueued = 4 * kMaxHandlers;
 constexpr int32_t kConnectionWindow = 1 << 20;
 constexpr std::size_t kMaxBuffered = 4 << 20;  // bytes of bodies, before a client gets no more room for them
-constexpr std::size_t kMaxSpare = 16;
+constexpr std::size_t kMaxSpare = kMaxHandlers;  // none while the connection is idle
 constexpr std::chrono::nanoseconds kTick = std::chrono::milliseconds(250);  // between looks at who stalls
 constexpr std::chrono::nanoseconds kSecondGoodbye = std::chrono::milliseconds(250);
 constexpr std::chrono::nanoseconds kLingerTime = std::chrono::milliseconds(500);
@@ -209,7 +209,7 @@ Http2Stream& Http2Session::open_stream(int32_t id) {
   Http2Stream& stream = *spare_.back();
   stream.id = id;
   stream.index = streams_.size();
-  stream.started_at = stream.progress_at = now();
+  stream.started_at = stream.progress_at = time_;
   streams_.push_back(std::move(spare_.back()));
   spare_.pop_back();
   return stream;
@@ -248,7 +248,7 @@ void Http2Session::refuse(Http2Stream& stream, int status, Code code, std::strin
 }
 
 void Http2Session::add_body(Http2Stream& stream, std::string_view bytes) {
-  stream.progress_at = now();
+  stream.progress_at = time_;
   stream.moved += bytes.size();
   nghttp2_session_consume_stream(session_, stream.id, bytes.size());
   if (stream.answered || stream.running) {
@@ -276,68 +276,88 @@ void Http2Session::input_complete(Http2Stream& stream) {
   if (stream.answered || stream.closed) return;
   stream.exchange.body = stream.body;
   stream.context = with_cancel(connection_->context());
-  stream.running = true;
-  if (running_ < kMaxHandlers) {
-    ++running_;
-    starting_.push_back(&stream);
-  } else if (queued_.size() < kMaxQueued) {
-    queued_.push_back(&stream);
-  } else {
-    stream.running = false;
+  const std::lock_guard guard(ready_.lock);
+  if (ready_.streams.size() == kMaxQueued) {
     nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+  } else {
+    stream.running = true;
+    ready_.streams.push_back(&stream);
   }
 }
 
-// Goroutines for what has become ready under the lock.
-void Http2Session::start_handlers() {
-  const Guard guard(lock_);
-  for (Http2Stream* stream : starting_) {
-    if (stream->closed) {
-      --running_;
-      stream->running = false;
-      recycle(*stream);
-    } else {
-      work_.go([this, stream] { run_stream(*stream); });
-    }
-  }
-  starting_.clear();
-}
+// --- Handlers
+//
+// A worker runs one handler after another. Before each it sees to it that another worker comes if there is more to run, and
+// else a writer if there is something to send: so if this handler waits, nothing waits for it, and if none does, a batch of
+// requests costs two goroutines.
 
-void Http2Session::run_stream(Http2Stream& stream) noexcept {
+void Http2Session::start_worker() {
   {
-    const ContextScope scope(stream.context->context);
-    run_exchange(stream.exchange);
+    const std::lock_guard guard(ready_.lock);
+    if (ready_.streams.empty() || ready_.worker_comes || ready_.running == kMaxHandlers) return;
+    ready_.worker_comes = true;
   }
-  const Guard guard(lock_);
-  stream.running = false;
-  if (queued_.empty()) {
-    --running_;
+  work_.go([this] { work(); });
+}
+
+Http2Stream* Http2Session::take_ready(bool first) noexcept {
+  const std::lock_guard guard(ready_.lock);
+  if (first) {
+    ready_.worker_comes = false;
   } else {
-    Http2Stream* const next = queued_.front();
-    queued_.pop_front();
-    work_.go([this, next] { run_stream(*next); });
+    --ready_.running;
   }
-  if (stream.closed) {
-    recycle(stream);
-  } else if (!stream.exchange.stream_started) {
-    submit_head(stream, false);
-  } else if (stream.exchange.broken) {
-    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_INTERNAL_ERROR);
-  } else {
-    stream.ended = true;
-    nghttp2_session_resume_data(session_, stream.id);
+  if (ready_.streams.empty() || ready_.running == kMaxHandlers) return nullptr;
+  Http2Stream* const stream = ready_.streams.front();
+  ready_.streams.pop_front();
+  ++ready_.running;
+  return stream;
+}
+
+void Http2Session::work() noexcept {
+  for (Http2Stream* stream = take_ready(true); stream != nullptr; stream = take_ready(false)) {
+    start_worker();
+    if (finished_.load() != nullptr) ensure_writer();
+    if (!stream->closed.load(std::memory_order_relaxed)) {
+      const ContextScope scope(stream->context->context);
+      run_exchange(stream->exchange);
+    }
+    finish(*stream);
   }
-  want_write();
+  if (finished_.load() != nullptr) ensure_writer();
+}
+
+void Http2Session::finish(Http2Stream& stream) noexcept {
+  stream.next_finished = finished_.load(std::memory_order_relaxed);
+  // seq_cst: see write_out(). Pairs with the acquire in take_finished().
+  while (!finished_.compare_exchange_weak(stream.next_finished, &stream)) {
+  }
+}
+
+// With lock_ held: their answers are given to the session.
+void Http2Session::take_finished() {
+  Http2Stream* stream = finished_.exchange(nullptr, std::memory_order_acquire);
+  while (stream != nullptr) {
+    Http2Stream* const next = stream->next_finished;
+    stream->running = false;
+    if (stream->closed) {
+      recycle(*stream);
+    } else if (!stream->exchange.stream_started) {
+      submit_head(*stream, false);
+    } else if (stream->exchange.broken) {
+      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
+    } else {
+      stream->ended = true;
+      nghttp2_session_resume_data(session_, stream->id);
+    }
+    stream = next;
+  }
 }
 
 void Http2Session::stream_closed(Http2Stream& stream) {
   stream.closed = true;
-  if (const auto waiting = std::find(queued_.begin(), queued_.end(), &stream); waiting != queued_.end()) {
-    queued_.erase(waiting);
-    stream.running = false;
-  }
   if (stream.running) {
-    stream.context->cancel();  // who runs it, or starts it, recycles it
+    stream.context->cancel();  // it is recycled when its handler has ended
   } else {
     recycle(stream);
   }
@@ -385,7 +405,7 @@ void Http2Session::submit_head(Http2Stream& stream, bool streamed) {
   const int result =
       nghttp2_submit_response(session_, stream.id, fields.data(), fields.size(), body ? &provider : nullptr);
   stream.answered = true;
-  stream.progress_at = now();
+  stream.progress_at = time_;
   if (result != 0) nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_INTERNAL_ERROR);
 }
 
@@ -401,7 +421,7 @@ std::ptrdiff_t Http2Session::read_body(Http2Stream& stream, std::span<char> into
   if (bytes != 0) std::memcpy(into.data(), body.data() + stream.sent, bytes);
   stream.sent += bytes;
   stream.moved += bytes;
-  stream.progress_at = now();
+  stream.progress_at = time_;
   const bool all = stream.sent == body.size();
   if (streamed && all) {
     stream.piece.clear();
@@ -440,9 +460,24 @@ void Http2Session::send_piece(Http2Stream& stream, std::string_view piece) {
 }
 
 void Http2Session::want_write() {
-  if (writing_ || broken_ || nghttp2_session_want_write(session_) == 0) return;
-  writing_ = true;
-  work_.go([this] { write_out(); });
+  if (!broken_ && nghttp2_session_want_write(session_) != 0) ensure_writer();
+}
+
+void Http2Session::ensure_writer() {
+  if (!writing_.load() && !writing_.exchange(true)) work_.go([this] { write_out(); });
+}
+
+// What is to be sent next; false: nothing, at least for now.
+bool Http2Session::gather(std::string& out) {
+  out.clear();
+  time_ = now();
+  take_finished();
+  const uint8_t* data = nullptr;
+  ssize_t bytes = 0;
+  while (!broken_ && out.size() < kWriteBytes && (bytes = nghttp2_session_mem_send(session_, &data)) > 0)
+    out.append(text_of(data, static_cast<std::size_t>(bytes)));
+  broken_ = broken_ || bytes < 0;
+  return !out.empty() && !broken_;
 }
 
 void Http2Session::write_out() noexcept {
@@ -450,22 +485,18 @@ void Http2Session::write_out() noexcept {
   const auto rate = std::max<std::size_t>(env_.options.min_bytes_per_second, 1);
   std::string out;
   Guard guard(lock_);
-  while (!broken_) {
-    out.clear();
-    const uint8_t* data = nullptr;
-    ssize_t bytes = 0;
-    while (out.size() < kWriteBytes && (bytes = nghttp2_session_mem_send(session_, &data)) > 0)
-      out.append(text_of(data, static_cast<std::size_t>(bytes)));
-    broken_ = bytes < 0;
-    if (out.empty()) break;
-    guard.unlock();
-    const TimePoint deadline =
-        after_delay(now(), env_.options.io_timeout + std::chrono::seconds(out.size() / rate));
-    const bool sent = connection_->stream().write(out, deadline).error == 0;
-    guard.lock();
-    broken_ = broken_ || !sent;
-  }
-  writing_ = false;
+  do {
+    while (gather(out)) {
+      guard.unlock();
+      const TimePoint deadline =
+          after_delay(now(), env_.options.io_timeout + std::chrono::seconds(out.size() / rate));
+      const bool sent = connection_->stream().write(out, deadline).error == 0;
+      guard.lock();
+      broken_ = broken_ || !sent;
+    }
+    // seq_cst: either who finishes a stream now sees that nobody writes, or this sees the stream.
+    writing_.store(false);
+  } while (finished_.load() != nullptr && !writing_.exchange(true));
   changed_.broadcast();
   // The reader has to look: the connection has failed, or everything is said.
   if (broken_ || is_over() || (goodbye_ == Goodbye::kLast && streams_.empty())) connection_->nudge();
@@ -480,6 +511,7 @@ bool Http2Session::is_over() noexcept {
 // False: the connection is over.
 bool Http2Session::feed(std::string_view bytes) {
   const Guard guard(lock_);
+  time_ = now();
   const auto data = bytes_of(bytes);
   const bool sound = nghttp2_session_mem_recv(session_, data.data(), data.size()) >= 0;
   want_write();
@@ -537,7 +569,8 @@ Http2Session::Read Http2Session::read_more(std::span<char> into, std::string_vie
   bool idle = false;
   {
     const Guard guard(lock_);
-    idle = streams_.empty() && !writing_ && goodbye_ == Goodbye::kNone;
+    idle = streams_.empty() && !writing_.load() && goodbye_ == Goodbye::kNone;
+    if (idle) spare_.clear();
   }
   if (idle) {
     connection_->rest();
@@ -569,7 +602,7 @@ Http2Session::End Http2Session::serve(Connection& connection, std::string_view f
     std::string_view got = first;
     Read read = first.empty() ? first_bytes(into, got) : Read::kBytes;
     while (read == Read::kBytes && feed(got)) {
-      start_handlers();
+      start_worker();
       const TimePoint time = now();
       if (time >= next_check_) {
         next_check_ = time + kTick;
@@ -594,9 +627,6 @@ void Http2Session::wind_up() noexcept {
       stream->closed = true;
       if (stream->running) stream->context->cancel();
     }
-    running_ -= starting_.size();
-    starting_.clear();
-    queued_.clear();
     if (draining() && goodbye_ != Goodbye::kLast) say_last();
     changed_.broadcast();
     want_write();

@@ -5,10 +5,12 @@
 #include <degu/http/internal/connection.h>
 #include <degu/http/internal/date.h>
 #include <degu/http/internal/glitch_budget.h>
+#include <degu/rt/lock.h>
 #include <degu/sync/cond.h>
 #include <degu/sync/mutex.h>
 #include <degu/sync/wait_group.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -62,12 +64,15 @@ class Http2Session {
   bool feed(std::string_view bytes);
   Read read_more(std::span<char> into, std::string_view& got);
   Read first_bytes(std::span<char> into, std::string_view& got);
-  void start_handlers();
+  void start_worker();
+  void work() noexcept;
+  Http2Stream* take_ready(bool first) noexcept;
   void check_progress(TimePoint time);
   bool go_on_draining(TimePoint time);
   void wind_up() noexcept;
   void linger() noexcept;
-  void run_stream(Http2Stream& stream) noexcept;
+  void finish(Http2Stream& stream) noexcept;
+  void ensure_writer();
   void write_out() noexcept;
 
   // With lock_ held.
@@ -83,28 +88,38 @@ class Http2Session {
   void release_body(Http2Stream& stream) noexcept;
   void glitch(uint32_t cost) noexcept;
   void want_write();
+  void take_finished();
+  bool gather(std::string& out);
   bool is_over() noexcept;
   void say_last() noexcept;
   std::ptrdiff_t read_body(Http2Stream& stream, std::span<char> into, uint32_t& flags);
 
   const ConnectionEnv& env_;
   Connection* connection_ = nullptr;
-  TimePoint next_check_{};  // the reader's
-  WaitGroup work_;          // handlers and writers
+  TimePoint next_check_{};            // the reader's
+  WaitGroup work_;                    // workers and writers
+  std::atomic<bool> writing_{false};  // a goroutine writes, or is about to
+  std::atomic<Http2Stream*> finished_{
+      nullptr};  // a stack: their handlers have ended, and the writer has not seen them
+
+  struct Ready {
+    rt::Lock lock;  // guards the rest; the last to be taken
+    std::deque<Http2Stream*> streams;
+    std::size_t running = 0;    // handlers
+    bool worker_comes = false;  // there is one that has not begun
+  };
+  Ready ready_;
 
   Mutex lock_;  // guards what follows
   nghttp2_session* session_ = nullptr;
   std::vector<std::unique_ptr<Http2Stream>> streams_;  // open ones, and closed ones whose handler still runs
   std::vector<std::unique_ptr<Http2Stream>> spare_;
-  std::vector<Http2Stream*> starting_;  // to get a goroutine as soon as the lock is free
-  std::deque<Http2Stream*> queued_;     // ... as soon as a handler has ended
-  std::size_t running_ = 0;
   std::size_t buffered_ = 0;  // bytes of bodies
   std::size_t withheld_ = 0;  // bytes of bodies whose room is not given back to the client yet
-  bool writing_ = false;      // a goroutine writes, or is about to
   bool broken_ = false;       // nothing can be sent any more
   Goodbye goodbye_ = Goodbye::kNone;
   TimePoint goodbye_at_{};  // when the last one is due
+  TimePoint time_{};        // when the lock was taken to read or to write
   GlitchBudget glitches_;
   Cond changed_;  // a stream was closed or has sent something, a writer has ended
   DateCache date_;

@@ -7,6 +7,7 @@
 #include <degu/http/internal/http2_request.h>
 #include <degu/http/internal/http2_session.h>
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -41,7 +42,8 @@ class Http2Stream final : public ResponseSink {
     sent = 0;
     withheld = 0;
     context.reset();
-    input_done = head_done = running = closed = answered = ended = false;
+    input_done = head_done = running = answered = ended = false;
+    closed.store(false, std::memory_order_relaxed);
     moved = 0;
   }
 
@@ -60,10 +62,12 @@ class Http2Stream final : public ResponseSink {
   std::size_t sent = 0;      // of the response's body, or of `piece`
   bool head_done = false;
   bool input_done = false;
-  bool running = false;   // its handler, which may be queued
-  bool closed = false;    // as far as the connection is concerned
-  bool answered = false;  // the response was handed over
-  bool ended = false;     // ... with all of a streamed body
+  bool running = false;  // its handler: from when it was queued until the writer has seen that it ended
+  std::atomic<bool> closed{
+      false};  // as far as the connection is concerned; read without the lock before its turn
+  Http2Stream* next_finished = nullptr;  // in the session's stack
+  bool answered = false;                 // the response was handed over
+  bool ended = false;                    // ... with all of a streamed body
   TimePoint started_at{};
   TimePoint progress_at{};  // when bytes of its body came, or went, last
   std::size_t moved = 0;    // bytes since started_at
