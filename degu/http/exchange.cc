@@ -134,6 +134,8 @@ void Exchange::State::reset() {
   streamed_bytes = 0;
   broken = false;
   request_id.clear();
+  client_ip.clear();
+  secure = false;
   clear_locals();
 }
 
@@ -155,7 +157,8 @@ std::string_view Exchange::host() const noexcept { return state_->head->host(); 
 std::string_view Exchange::header(std::string_view name) const noexcept { return state_->head->header(name); }
 std::string_view Exchange::body() const noexcept { return state_->body; }
 std::string Exchange::peer() const { return state_->sink->peer(); }
-std::string_view Exchange::scheme() const { return state_->sink->secure() ? "https" : "http"; }
+bool Exchange::secure() const noexcept { return state_->secure || state_->sink->secure(); }
+std::string_view Exchange::scheme() const noexcept { return secure() ? "https" : "http"; }
 std::optional<net::TlsInfo> Exchange::tls() const { return state_->sink->tls(); }
 std::string_view Exchange::route() const noexcept {
   return state_->route == nullptr ? std::string_view() : std::string_view(state_->route->pattern);

@@ -91,8 +91,10 @@ class Exchange {
   std::string_view body() const noexcept;
   /// The client's "address:port"; "" in tests without a socket.
   std::string peer() const;
-  /// "https" when the connection to this server is by TLS, else "http".
-  std::string_view scheme() const;
+  /// It came over TLS: to this server, or to a proxy that real_ip() trusts and that says so.
+  bool secure() const noexcept;
+  /// "https" if secure(), else "http".
+  std::string_view scheme() const noexcept;
   /// Version, names and certificate of the client (degu/net/tls.h); nothing without TLS.
   std::optional<net::TlsInfo> tls() const;
   /// The pattern of the route that serves this, e.g. "/users/:id"; "" when none matched.

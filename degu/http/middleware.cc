@@ -1,8 +1,10 @@
 #include <degu/base/random.h>
 #include <degu/base/time.h>
 #include <degu/http/internal/dispatch.h>
+#include <degu/http/internal/exchange_access.h>
 #include <degu/http/internal/request_scope.h>
 #include <degu/http/middleware.h>
+#include <degu/http/real_ip.h>
 #include <degu/obs/log.h>
 #include <fmt/format.h>
 
@@ -18,14 +20,8 @@ bool is_fit_request_id(std::string_view id) noexcept {
 
 }  // namespace
 
-namespace internal {
-// A middleware sees only the Exchange; answering the exception that is in flight needs what is behind it.
-struct ExchangeAccess {
-  static Exchange::State& state(Exchange& exchange) noexcept { return *exchange.state_; }
-};
-}  // namespace internal
-
 Handler recovery() {
+  // Answering the exception that is in flight needs what is behind the Exchange.
   return [](Exchange& c) {
     try {
       c.next();
@@ -55,7 +51,8 @@ Handler access_log() {
                {"bytes", c.response_bytes()},
                {"duration_us", micros},
                {"request_id", c.request_id()},
-               {"peer", c.peer()}});
+               {"peer", c.peer()},
+               {"client_ip", client_ip(c)}});
         } catch (...) {
           return;  // a record is not worth failing the request
         }

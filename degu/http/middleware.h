@@ -13,7 +13,7 @@ namespace degu::http {
 Handler recovery();
 
 /// One record through degu::log for each request: method, path, route, status, bytes, duration, request id,
-/// peer.
+/// peer, client_ip (of real_ip()).
 Handler access_log();
 
 /// Takes over a fit X-Request-Id (1..128 visible ASCII characters) or makes one (128 random bits), and

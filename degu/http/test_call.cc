@@ -44,10 +44,10 @@ Response to_response(const Exchange::State& state, const internal::MemorySink& s
 }  // namespace
 
 Response call(const Router& router, std::string_view method, std::string_view target, std::string_view body,
-              const std::vector<std::pair<std::string, std::string>>& headers) {
+              const std::vector<std::pair<std::string, std::string>>& headers, std::string_view peer) {
   const std::string text = request_text(method, target, body, headers);
   RequestParser parser;
-  internal::MemorySink sink;
+  internal::MemorySink sink{std::string(peer)};
   Exchange::State state;
   state.sink = &sink;
   const ParseState parsed = parser.parse(text);

@@ -14,9 +14,10 @@ namespace degu::http::test {
 /// Runs one request through parsing, routing and the chain of handlers, and gives what a client would see.
 /// Needs no running server; handlers that wait need a goroutine to run in (degu::run). A non-empty body that
 /// starts with '{' or
-/// '[' is sent as application/json unless `headers` say otherwise.
+/// '[' is sent as application/json unless `headers` say otherwise. `peer` is the client's "address:port".
 Response call(const Router& router, std::string_view method, std::string_view target,
               std::string_view body = {},
-              const std::vector<std::pair<std::string, std::string>>& headers = {});
+              const std::vector<std::pair<std::string, std::string>>& headers = {},
+              std::string_view peer = {});
 
 }  // namespace degu::http::test

@@ -2,6 +2,7 @@
 #include <degu/http/internal/fields.h>
 #include <degu/http/internal/percent.h>
 #include <degu/http/internal/request_scope.h>
+#include <degu/http/internal/response_fields.h>
 #include <degu/http/internal/status.h>
 #include <degu/obs/log.h>
 #include <fmt/format.h>
@@ -29,16 +30,6 @@ void append_number(std::string& out, std::size_t number) {
   char digits[24];
   const auto result = std::to_chars(digits, digits + sizeof digits, number);
   out.append(digits, static_cast<std::size_t>(result.ptr - digits));
-}
-
-bool has_field(const std::string& fields, std::string_view name) noexcept {
-  std::size_t at = 0;
-  while (at < fields.size()) {
-    const std::size_t colon = fields.find(':', at);
-    if (equals_ignoring_case(std::string_view(fields).substr(at, colon - at), name)) return true;
-    at = fields.find('\n', at) + 1;
-  }
-  return false;
 }
 
 void log_failure(const Exchange::State& state, std::string_view what) noexcept {

@@ -24,6 +24,7 @@ class ResponseSink {
   virtual void start_stream(Exchange::State& state) = 0;
   virtual void write_piece(Exchange::State& state, std::string_view piece) = 0;
   virtual std::string peer() const = 0;
+  /// The connection itself is TLS.
   virtual bool secure() const noexcept { return false; }
   virtual std::optional<net::TlsInfo> tls() const;
   /// The server is shutting down: a cancelled request failed for that reason.
@@ -78,6 +79,8 @@ struct Exchange::State {
   bool broken = false;  // a streamed response failed halfway: cut the connection
 
   std::string request_id;
+  std::string client_ip;  // by real_ip(); empty without it
+  bool secure = false;    // by real_ip(): the client's own connection, to a proxy, was TLS
   std::vector<internal::Local> locals;
 
   /// Ready for the next request; keeps its memory up to a bound.
