@@ -2,6 +2,7 @@
 #pragma once
 
 #include <degu/http/client.h>
+#include <degu/http/cors.h>
 #include <degu/http/exchange.h>
 #include <degu/http/json_codec.h>
 #include <degu/http/middleware.h>
