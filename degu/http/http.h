@@ -8,5 +8,6 @@
 #include <degu/http/middleware.h>
 #include <degu/http/real_ip.h>
 #include <degu/http/router.h>
+#include <degu/http/secure_headers.h>
 #include <degu/http/server.h>
 #include <degu/http/static_files.h>
