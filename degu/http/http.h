@@ -3,6 +3,7 @@
 
 #include <degu/http/client.h>
 #include <degu/http/cors.h>
+#include <degu/http/csrf.h>
 #include <degu/http/exchange.h>
 #include <degu/http/json_codec.h>
 #include <degu/http/middleware.h>
