@@ -1,11 +1,11 @@
-# simdjson reads JSON (only json_reader.cc sees its header); Boost.Describe, header only, describes structs.
+# simdjson reads JSON (only json_reader.cc sees its header); Boost.Describe, header only, describes structs; OpenSSL
+# for digests and signatures.
 find_package(simdjson REQUIRED)
 find_package(Boost 1.81 REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 # libnghttp2 has no CMake package; only internal/http2_session.cc sees its header.
 find_library(NGHTTP2_LIBRARY nghttp2 REQUIRED)
-target_link_libraries(degu_http PRIVATE ${NGHTTP2_LIBRARY})
-target_link_libraries(degu_http PRIVATE simdjson::simdjson PUBLIC Boost::headers)
+target_link_libraries(degu_http PRIVATE simdjson::simdjson OpenSSL::Crypto ${NGHTTP2_LIBRARY} PUBLIC Boost::headers)
 if(TARGET degu_http_test)
-  find_package(OpenSSL REQUIRED)
   target_link_libraries(degu_http_test PRIVATE OpenSSL::Crypto ${NGHTTP2_LIBRARY})  # they make certificates, and unpack HPACK
 endif()
