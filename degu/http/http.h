@@ -1,6 +1,7 @@
 // Everything of degu/http that a service needs.
 #pragma once
 
+#include <degu/http/api_key.h>
 #include <degu/http/basic_auth.h>
 #include <degu/http/client.h>
 #include <degu/http/cors.h>
