@@ -8,6 +8,7 @@
 #include <degu/http/csrf.h>
 #include <degu/http/exchange.h>
 #include <degu/http/json_codec.h>
+#include <degu/http/jwt.h>
 #include <degu/http/middleware.h>
 #include <degu/http/real_ip.h>
 #include <degu/http/router.h>
