@@ -10,7 +10,7 @@ SIM_PRESET ?= release
 
 RELEASE := build/release
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
-LAYERS_UNDER_TSAN := base rt sync context net sim http
+LAYERS_UNDER_TSAN := base rt sync context net sim resilience http
 TESTS_UNDER_TSAN := ^degu_($(subst $() ,|,$(LAYERS_UNDER_TSAN)))_[a-z_]*test$$
 
 .DEFAULT_GOAL := help
