@@ -10,6 +10,7 @@
 #include <degu/http/json_codec.h>
 #include <degu/http/jwt.h>
 #include <degu/http/middleware.h>
+#include <degu/http/rate_limit.h>
 #include <degu/http/real_ip.h>
 #include <degu/http/router.h>
 #include <degu/http/secure_headers.h>
