@@ -34,7 +34,7 @@ struct Server::Impl {
   static void activate(Connection& connection);
   void serve_connection(Connection& connection) noexcept;
   bool serve_burst(Connection& connection);
-  bool serve_http2(Connection& connection, std::string_view input);
+  static bool serve_http2(Connection& connection, std::optional<std::string_view> input);
   bool is_secured(Connection& connection);
   void start_http2(Connection& connection) const;
   net::TcpStream layered(net::TcpStream stream) const;
@@ -125,11 +125,11 @@ bool Server::Impl::is_secured(Connection& connection) {
 }
 
 void Server::Impl::start_http2(Connection& connection) const {
-  connection.http2 = std::make_shared<Http2Session>(env);
+  if (connection.http2 == nullptr) connection.http2 = std::make_shared<Http2Session>(env);
   connection.multiplexed.store(true);
 }
 
-bool Server::Impl::serve_http2(Connection& connection, std::string_view input) {
+bool Server::Impl::serve_http2(Connection& connection, std::optional<std::string_view> input) {
   return connection.http2->serve(connection, input) == Http2Session::End::kIdle;
 }
 
@@ -137,7 +137,7 @@ bool Server::Impl::serve_http2(Connection& connection, std::string_view input) {
 bool Server::Impl::serve_burst(Connection& connection) {
   const ContextScope scope(connection.context());
   if (!is_secured(connection)) return false;
-  if (connection.http2 != nullptr) return serve_http2(connection, {});
+  if (connection.http2 != nullptr) return serve_http2(connection, std::nullopt);
   std::string input;
   {
     const Pool<Http1Session>::Lease session = sessions.borrow();

@@ -186,6 +186,44 @@ TEST(ServerHttp2, AStreamedAnswerWaitsForItsReader) {
   });
 }
 
+// RFC 7540 section 3.2.
+TEST(ServerHttp2, UpgradesARequestOfHttp1) {
+  run([] {
+    Http2Server server(basic_router());
+    const auto upgrade = [](std::string_view line, std::string_view settings = "AAMAAABkAARAAAAAAAIAAAAA") {
+      return std::string(line) +
+             "\r\nHost: a.test\r\nX-Keep: 1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" +
+             "HTTP2-Settings: " + std::string(settings) + "\r\n\r\n";
+    };
+    {
+      FrameClient client(server.address(), upgrade("GET /hello/you?q=1 HTTP/1.1"));
+      EXPECT_THAT(client.switched(), ::testing::StartsWith("HTTP/1.1 101 "));
+      const Answer first = client.wait(1);
+      EXPECT_EQ(first.status, 200);
+      EXPECT_EQ(first.body, "you|1|");
+      EXPECT_EQ(first.field("x-host"), "a.test");
+      EXPECT_EQ(client.call(get("/ping")).body, "pong");
+      EXPECT_EQ(server.server().requests(), 2U);
+    }
+    const auto first_line = [&](const std::string& request) {
+      net::TcpStream stream = net::TcpStream::connect(server.address());
+      stream.write(request);
+      std::string text;
+      std::array<char, 1024> into;
+      while (text.find("\r\n") == std::string::npos) {
+        const std::size_t bytes = stream.read(into, now() + 10s).bytes;
+        if (bytes == 0) break;
+        text.append(into.data(), bytes);
+      }
+      return text.substr(0, text.find("\r\n"));
+    };
+    EXPECT_EQ(first_line(upgrade("GET /ping HTTP/1.1", "AAMAAABkAARAAAAAAAIAAA")), "HTTP/1.1 200 OK");
+    EXPECT_EQ(first_line(upgrade("GET /ping HTTP/1.1", "*")), "HTTP/1.1 200 OK");
+    EXPECT_EQ(first_line("GET /ping HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n"), "HTTP/1.1 200 OK");
+    EXPECT_EQ(first_line(upgrade("GET /ping HTTP/1.0")), "HTTP/1.1 200 OK");
+  });
+}
+
 TEST(ServerHttp2, Says100BeforeABody) {
   run([] {
     Http2Server server(basic_router());

@@ -66,6 +66,10 @@ class Http2Test(harness.TestCase):
         self.assertTrue(written.endswith(" 201"), written)
         # Both versions on one port.
         self.assertEqual(run("curl", "-sS", "--http1.1", "-w", " %{http_version}", f"{url}/ping"), "pong 1.1")
+        # By upgrade from HTTP/1.1.
+        written = run("curl", "-sS", "--http2", "-w", " %{http_version}", f"{url}/ping", f"{url}/ping")
+        self.assertEqual(written, "pong 2pong 2")
+        self.assertIn(":status: 200", run("nghttp", "-nuv", f"{url}/ping"))
         self.check_node(url)
         listed = run("nghttp", "-nv", f"{url}/ping")
         self.assertRegex(listed, r"recv \(stream_id=\d+\) :status: 200")

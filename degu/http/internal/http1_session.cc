@@ -6,7 +6,9 @@
 // server's reaper closes idle connections, which saves two timer operations a request. It may do so only
 // while the connection is idle; whoever moves it away from there first, the reaper or the arriving request, decides.
 #include <degu/context/cancel_scope.h>
+#include <degu/http/internal/base64.h>
 #include <degu/http/internal/chunked.h>
+#include <degu/http/internal/fields.h>
 #include <degu/http/internal/http1_session.h>
 #include <degu/http/internal/http2_session.h>
 #include <degu/http/internal/status.h>
@@ -72,6 +74,7 @@ Http1Session::Next Http1Session::serve_one() {
   find_route(env_.table, exchange_);
   routed_base_ = buffer_.data();
   if (read_body() == Next::kClose) return Next::kClose;
+  if (upgraded_to_http2()) return Next::kHttp2;
   connection_->count_request();
   run_exchange(exchange_);
   keep_alive_ =
@@ -139,6 +142,30 @@ bool Http1Session::may_be_http2() const noexcept {
   constexpr std::string_view kPreface = Http2Session::kPreface;
   return input.front() == 'P' && connection_->requests() == 0 &&
          input.substr(0, kPreface.size()) == kPreface.substr(0, input.size());
+}
+
+// RFC 7540 section 3.2, for clients that ask for it; a request with a body is answered in HTTP/1.1, as is a faulty one.
+bool Http1Session::upgraded_to_http2() {
+  const RequestHead& head = parser_.head();
+  if (!head.has_header("upgrade") || connection_->secured || head.minor_version() == 0 ||
+      !exchange_.body.empty())
+    return false;
+  bool asked = false;
+  each_list_element(head.header("upgrade"),
+                    [&](std::string_view protocol) { asked = asked || protocol == "h2c"; });
+  int named = 0;
+  each_list_element(head.header("connection"), [&](std::string_view option) {
+    named += equals_ignoring_case(option, "upgrade") || equals_ignoring_case(option, "http2-settings");
+  });
+  const std::optional<std::string> settings = from_base64url(head.header("http2-settings"));
+  if (!asked || named != 2 || !settings) return false;
+  auto http2 = std::make_shared<Http2Session>(env_);
+  if (!http2->upgrade(*connection_, *settings, head)) return false;
+  if (!send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", {}))
+    return false;
+  connection_->http2 = std::move(http2);
+  buffer_.consume(request_bytes_);
+  return true;
 }
 
 // Progress has to come within io_timeout, and behind that keep up the least rate.

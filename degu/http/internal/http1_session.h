@@ -44,6 +44,7 @@ class Http1Session final : public ResponseSink {
   Next read_head();
   Next first_bytes();
   bool may_be_http2() const noexcept;
+  bool upgraded_to_http2();
   Next wait_for_request();
   Next read_body();
   Next read_sized_body(std::size_t head_bytes);

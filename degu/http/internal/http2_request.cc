@@ -80,6 +80,20 @@ void Http2Request::add(std::string_view name, std::string_view value) {
   }
 }
 
+void Http2Request::take(const RequestHead& head) {
+  add(":method", head.method());
+  std::string target(head.path());
+  if (!head.query().empty()) target.append("?").append(head.query());
+  add(":path", target);
+  add(":authority", head.host());
+  for (std::size_t i = 0; i < head.field_count(); ++i) {
+    std::string name(head.field_name(i));
+    std::transform(name.begin(), name.end(), name.begin(), to_lower);
+    if (is_connection_field(name) || name == "host" || name == "te" || name == "http2-settings") continue;
+    add(name, head.field_value(i));
+  }
+}
+
 bool Http2Request::finish() {
   if (error_status_ != 0) return false;
   if (has_host_ && !authority_.empty() && !equals_ignoring_case(host_, authority_))

@@ -17,6 +17,8 @@ class Http2Request {
 
   /// One field, in the order of arrival; pseudo-fields begin with ':'. What exceeds the limits is not kept.
   void add(std::string_view name, std::string_view value);
+  /// All fields of a request of HTTP/1.1, but for those of its connection.
+  void take(const RequestHead& head);
   /// After the last field. False: error_status() and error_reason().
   bool finish();
   /// Ready for the next one.

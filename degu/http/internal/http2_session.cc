@@ -204,6 +204,22 @@ void Http2Session::glitch(uint32_t cost) noexcept {
 
 // --- Requests
 
+bool Http2Session::upgrade(Connection& connection, std::string_view settings, const RequestHead& head) {
+  connection_ = &connection;
+  const Guard guard(lock_);
+  const auto payload = bytes_of(settings);
+  const bool bodiless = head.method_id() == MethodId::kHead;
+  if (nghttp2_session_upgrade2(session_, payload.data(), payload.size(), bodiless ? 1 : 0, nullptr) != 0)
+    return false;
+  time_ = now();
+  Http2Stream& stream = open_stream(1);
+  nghttp2_session_set_stream_user_data(session_, stream.id, &stream);
+  stream.request.take(head);
+  head_complete(stream);
+  input_complete(stream);
+  return true;
+}
+
 Http2Stream& Http2Session::open_stream(int32_t id) {
   if (spare_.empty()) spare_.push_back(std::make_unique<Http2Stream>(*this, env_.options.head));
   Http2Stream& stream = *spare_.back();
@@ -593,14 +609,15 @@ Http2Session::Read Http2Session::first_bytes(std::span<char> into, std::string_v
   return result.bytes != 0 && connection_->resume() ? Read::kBytes : Read::kEnd;
 }
 
-Http2Session::End Http2Session::serve(Connection& connection, std::string_view first) noexcept {
+Http2Session::End Http2Session::serve(Connection& connection,
+                                      std::optional<std::string_view> first) noexcept {
   connection_ = &connection;
   const Shield shield;
   try {
     const auto buffer = std::make_unique_for_overwrite<char[]>(kReadBytes);
     const std::span<char> into(buffer.get(), kReadBytes);
-    std::string_view got = first;
-    Read read = first.empty() ? first_bytes(into, got) : Read::kBytes;
+    std::string_view got = first.value_or(std::string_view());
+    Read read = first ? Read::kBytes : first_bytes(into, got);
     while (read == Read::kBytes && feed(got)) {
       start_worker();
       const TimePoint time = now();

@@ -16,6 +16,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,8 +43,12 @@ class Http2Session {
     kIdle,   ///< waits for the next request, and may be served elsewhere already
     kClose,  ///< over: no goroutine uses it any more
   };
-  /// Reads and starts requests until there is none, or the connection ends. `first`: bytes that were read already.
-  End serve(Connection& connection, std::string_view first) noexcept;
+  /// The request of a connection that was HTTP/1.1 becomes the first stream (RFC 7540 section 3.2). `settings` are those of
+  /// its HTTP2-Settings. False: they are none. Before serve().
+  bool upgrade(Connection& connection, std::string_view settings, const RequestHead& head);
+  /// Reads and starts requests until there is none, or the connection ends. `first`: what was read already, perhaps nothing,
+  /// of a busy connection; without it the connection is idle.
+  End serve(Connection& connection, std::optional<std::string_view> first) noexcept;
 
   // For Http2Stream.
   void send_head(Http2Stream& stream);

@@ -61,8 +61,20 @@ class FrameClient {
   enum Flag : uint8_t { kEndStream = 1, kAck = 1, kEndHeaders = 4, kPadded = 8 };
   static constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-  explicit FrameClient(const std::string& address) : stream_(net::TcpStream::connect(address)) {
+  /// `upgrade`: a request of HTTP/1.1 that asks for HTTP/2; it is stream 1.
+  explicit FrameClient(const std::string& address, std::string_view upgrade = {})
+      : stream_(net::TcpStream::connect(address)) {
     nghttp2_hd_inflate_new(&inflater_);
+    if (!upgrade.empty()) {
+      send_raw(upgrade);
+      next_id_ = 3;
+      std::size_t end = std::string::npos;
+      while ((end = input_.find("\r\n\r\n")) == std::string::npos) {
+        if (!fill(input_.size() + 1, now() + std::chrono::seconds(10))) return;
+      }
+      switched_ = input_.substr(0, end);
+      input_.erase(0, end + 4);
+    }
     send_raw(kPreface);
     send(kSettings, 0, 0, {});
   }
@@ -71,6 +83,8 @@ class FrameClient {
   FrameClient& operator=(const FrameClient&) = delete;
 
   net::TcpStream& stream() { return stream_; }
+  /// The head of the answer to `upgrade`.
+  const std::string& switched() const { return switched_; }
 
   /// False: the server does not take it any more.
   bool send_raw(std::string_view bytes) {
@@ -276,6 +290,7 @@ class FrameClient {
   net::TcpStream stream_;
   nghttp2_hd_inflater* inflater_ = nullptr;
   std::string input_;
+  std::string switched_;
   std::map<uint32_t, Answer> answers_;
   std::map<uint32_t, int64_t> stream_rooms_;
   int64_t room_ = 65535;
