@@ -1,4 +1,7 @@
 #include <degu/http/bind.h>
+#include <degu/http/exchange.h>
+#include <degu/http/internal/fields.h>
+#include <degu/http/internal/media_type.h>
 #include <degu/http/internal/utf8.h>
 #include <fmt/format.h>
 
@@ -38,6 +41,80 @@ std::errc parse_whole(std::string_view text, T& out) noexcept {
 }
 
 }  // namespace
+
+BindSource::BindSource(const Exchange& c) : c_(c) {
+  if (c.body().empty()) return;
+  const std::string_view type = c.header("content-type");
+  if (type.empty() || is_json_type(type)) return;
+  const auto media = parse_media_type(type);
+  is_form_ = media && (equals_ignoring_case(media->essence, "application/x-www-form-urlencoded") ||
+                       equals_ignoring_case(media->essence, "multipart/form-data"));
+  if (!is_form_) throw HttpError(415, Code::kInvalidArgument, "the body must be application/json or a form");
+}
+
+std::optional<json::Value> BindSource::json() const { return is_form_ ? std::nullopt : c_.json_body(); }
+
+std::vector<std::string_view> BindSource::texts(std::string_view name, bool skip_empty) const {
+  std::vector<std::string_view> texts;
+  if (const auto param = c_.find_param(name)) {
+    texts.push_back(*param);
+    return texts;
+  }
+  for (const Param& param : c_.query_params()) {
+    if (param.name == name) texts.push_back(param.value);
+  }
+  if (!texts.empty() || !is_form_) return texts;
+  for (const Param& param : c_.form_params()) {
+    if (param.name == name && !(skip_empty && param.value.empty())) texts.push_back(param.value);
+  }
+  return texts;
+}
+
+std::vector<std::string_view> BindSource::header(std::string_view name, bool as_list,
+                                                 json::FieldErrors& errors) const {
+  std::vector<std::string_view> values;
+  for (const std::string_view value : c_.header_values(name)) {
+    if (!is_utf8(value)) {
+      errors.add(name, "is not valid UTF-8");
+    } else if (as_list) {
+      each_list_element(value, [&](std::string_view element) { values.push_back(element); });
+    } else {
+      values.push_back(value);
+    }
+  }
+  return values;
+}
+
+std::vector<std::string_view> BindSource::cookie(std::string_view name) const {
+  std::vector<std::string_view> values;
+  if (const auto value = c_.find_cookie(name)) values.push_back(*value);
+  return values;
+}
+
+std::vector<UploadedFile> BindSource::files(std::string_view name) const {
+  std::vector<UploadedFile> files;
+  if (!is_form_) return files;
+  for (const UploadedPart& part : c_.form_files()) {
+    if (part.name != name) continue;
+    files.push_back({std::string(part.filename), std::string(part.content_type), std::string(part.content)});
+  }
+  return files;
+}
+
+void BindSource::check_form(json::FieldErrors& errors, void* context,
+                            Takes (*takes)(void*, std::string_view)) const {
+  if (!is_form_) return;
+  for (const Param& field : c_.form_params()) {
+    const Takes wanted = takes(context, field.name);
+    if (wanted == Takes::kNothing) json::internal::unknown_member(field.name, errors);
+    if (wanted == Takes::kFile) errors.add(field.name, "must be a file");
+  }
+  for (const UploadedPart& file : c_.form_files()) {
+    const Takes wanted = takes(context, file.name);
+    if (wanted == Takes::kNothing) json::internal::unknown_member(file.name, errors);
+    if (wanted == Takes::kText) errors.add(file.name, "must be text, not a file");
+  }
+}
 
 bool text_to_bool(std::string_view text, bool& out, json::FieldErrors& errors) {
   if (text == "true" || text == "1") {

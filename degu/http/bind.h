@@ -1,8 +1,10 @@
-// Text to values: how path and query parameters become the members of a struct (Exchange::bind); small
+// Text to values: how parameters, headers, cookies and forms become the members of a struct (Exchange::bind); small
 // validators.
 #pragma once
 
+#include <degu/http/from.h>
 #include <degu/http/json_codec.h>
+#include <degu/http/uploaded_file.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +18,8 @@
 #include <vector>
 
 namespace degu::http {
+
+class Exchange;
 
 /// For `validate(const T&, json::FieldErrors&)` functions. Each adds at most one fault for its field, and
 /// none when the field has one already.
@@ -36,7 +40,7 @@ template <class T>
 struct IsTextTarget<std::optional<T>> : std::bool_constant<TextScalar<T>> {};
 template <class T>
 struct IsTextTarget<std::vector<T>> : std::bool_constant<TextScalar<T>> {};
-/// What a path or query parameter can fill; repeated parameters fill a vector.
+/// What a parameter, header, cookie or form field can fill; repeated ones fill a vector.
 template <class T>
 concept FromTexts = IsTextTarget<T>::value;
 
@@ -91,6 +95,126 @@ void read_texts(std::span<const std::string_view> texts, std::vector<T>& out, js
     read_text(text, item, errors);
     out.push_back(std::move(item));
   }
+}
+
+template <class T>
+struct IsFromHeader : std::false_type {};
+template <class T, FixedString Name>
+struct IsFromHeader<FromHeader<T, Name>> : std::true_type {};
+template <class T>
+struct IsFromCookie : std::false_type {};
+template <class T, FixedString Name>
+struct IsFromCookie<FromCookie<T, Name>> : std::true_type {};
+template <class T>
+inline constexpr bool kTakesFiles =
+    std::is_same_v<T, UploadedFile> || std::is_same_v<T, std::optional<UploadedFile>> ||
+    std::is_same_v<T, std::vector<UploadedFile>>;
+
+/// What a member takes its values as, without the wrapper that says that it must be given.
+template <class T>
+struct Bare {
+  using Type = T;
+};
+template <class T>
+struct Bare<json::Required<T>> {
+  using Type = T;
+};
+template <class T>
+using BareType = typename Bare<T>::Type;
+
+/// Where the values of one request are found, behind the templates.
+class BindSource {
+ public:
+  /// Decides by the Content-Type what the body is. Throws HttpError(415) when it is neither JSON nor a form.
+  explicit BindSource(const Exchange& c);
+
+  /// The body, when it is JSON.
+  std::optional<json::Value> json() const;
+  /// What the path says, or else the query, or else the form. `skip_empty`: empty fields of the form do not count.
+  std::vector<std::string_view> texts(std::string_view name, bool skip_empty) const;
+  /// The fields of that name, or, `as_list`, the elements of their lists. Those that are not UTF-8 are faults.
+  std::vector<std::string_view> header(std::string_view name, bool as_list, json::FieldErrors& errors) const;
+  std::vector<std::string_view> cookie(std::string_view name) const;
+  std::vector<UploadedFile> files(std::string_view name) const;
+
+  enum class Takes : uint8_t { kNothing, kText, kFile };
+  /// Reports fields and files of the form that are not what the member of their name takes.
+  template <class F>
+  void check_form(json::FieldErrors& errors, F takes) const {
+    check_form(errors, &takes,
+               [](void* context, std::string_view name) { return (*static_cast<F*>(context))(name); });
+  }
+
+ private:
+  void check_form(json::FieldErrors& errors, void* context, Takes (*takes)(void*, std::string_view)) const;
+
+  const Exchange& c_;
+  bool is_form_ = false;
+};
+
+template <class T>
+void read_files(std::vector<UploadedFile> files, T& out, json::FieldErrors& errors) {
+  if constexpr (json::internal::IsVector<T>::value) {
+    out = std::move(files);
+  } else if (files.size() > 1) {
+    errors.add("", "is given more than once");
+  } else {
+    out = std::move(files.front());
+  }
+}
+
+/// Fills one member from everywhere but JSON; false when nothing is given.
+template <class M>
+bool bind_member(const BindSource& source, std::string_view name, M& member, json::FieldErrors& errors) {
+  const auto take = [&](const std::vector<std::string_view>& texts, auto& out) {
+    if (texts.empty()) return false;
+    json::FieldErrors::Scope scope(errors, json::internal::field_name<M>(name));
+    read_texts(texts, out, errors);
+    return true;
+  };
+  if constexpr (json::internal::IsRequired<M>::value) {
+    const bool given = bind_member(source, name, member.value, errors);
+    member.given = member.given || given;
+    return given;
+  } else if constexpr (IsFromHeader<M>::value) {
+    static_assert(FromTexts<decltype(member.value)>,
+                  "a header fills a scalar, an optional or a vector of one");
+    constexpr bool kAsList = json::internal::IsVector<decltype(member.value)>::value;
+    return take(source.header(M::kName.view(), kAsList, errors), member.value);
+  } else if constexpr (IsFromCookie<M>::value) {
+    static_assert(FromTexts<decltype(member.value)>, "a cookie fills a scalar or an optional of one");
+    return take(source.cookie(M::kName.view()), member.value);
+  } else if constexpr (kTakesFiles<M>) {
+    std::vector<UploadedFile> files = source.files(name);
+    if (files.empty()) return false;
+    json::FieldErrors::Scope scope(errors, name);
+    read_files(std::move(files), member, errors);
+    return true;
+  } else if constexpr (FromTexts<M>) {
+    constexpr bool kSkipEmpty =
+        json::internal::IsOptional<M>::value && !std::is_same_v<M, std::optional<std::string>>;
+    return take(source.texts(name, kSkipEmpty), member);
+  } else {
+    return false;
+  }
+}
+
+template <class T>
+void bind_members(const BindSource& source, T& out, json::FieldErrors& errors) {
+  if (const auto body = source.json()) json::internal::read_members(*body, out, errors);
+  source.check_form(errors, [](std::string_view field) {
+    BindSource::Takes takes = BindSource::Takes::kNothing;
+    json::internal::each_described<T>([&](std::string_view name, auto pointer) {
+      using Member = BareType<std::remove_cvref_t<decltype(std::declval<T&>().*pointer)>>;
+      if (name != field) return;
+      if constexpr (kTakesFiles<Member>) takes = BindSource::Takes::kFile;
+      if constexpr (FromTexts<Member>) takes = BindSource::Takes::kText;
+    });
+    return takes;
+  });
+  json::internal::each_described<T>(
+      [&](std::string_view name, auto pointer) { bind_member(source, name, out.*pointer, errors); });
+  json::internal::check_required(out, errors);
 }
 
 }  // namespace internal

@@ -1,7 +1,9 @@
+#include <degu/http/cookie.h>
 #include <degu/http/internal/dispatch.h>
 #include <degu/http/internal/exchange_state.h>
 #include <degu/http/internal/fields.h>
-#include <degu/http/internal/percent.h>
+#include <degu/http/internal/form_data.h>
+#include <degu/http/internal/media_type.h>
 #include <degu/net/tls.h>
 #include <fmt/format.h>
 
@@ -54,44 +56,6 @@ void remove_field(std::string& fields, std::string_view name) {
   }
 }
 
-void parse_query(Exchange::State& state) {
-  state.query_parsed = true;
-  std::string_view left = state.head->query();
-  if (left.empty()) return;
-  // Decoding never lengthens, so the views into query_text stay valid.
-  state.query_text.reserve(left.size());
-  const auto decode = [&](std::string_view raw) {
-    const std::size_t begin = state.query_text.size();
-    if (!internal::decode_query(raw, state.query_text)) {
-      throw Error(Code::kInvalidArgument, "the query is not valid percent-encoded UTF-8");
-    }
-    return std::string_view(state.query_text).substr(begin);
-  };
-  constexpr std::size_t kMaxParameters = 1000;
-  while (!left.empty()) {
-    const std::size_t end = left.find('&');
-    const std::string_view pair = left.substr(0, end);
-    left.remove_prefix(end == std::string_view::npos ? left.size() : end + 1);
-    if (pair.empty()) continue;
-    if (state.query.size() == kMaxParameters) {
-      throw Error(Code::kInvalidArgument, "the query has too many parameters");
-    }
-    const std::size_t equals = pair.find('=');
-    const std::string_view name = decode(pair.substr(0, equals));
-    const std::string_view value =
-        equals == std::string_view::npos ? std::string_view() : decode(pair.substr(equals + 1));
-    state.query.push_back({name, value});
-  }
-}
-
-bool is_json_type(std::string_view type) noexcept {
-  type = internal::trim(type.substr(0, type.find(';')));
-  constexpr std::string_view kSuffix = "+json";
-  return internal::equals_ignoring_case(type, "application/json") ||
-         (type.size() > kSuffix.size() &&
-          internal::equals_ignoring_case(type.substr(type.size() - kSuffix.size()), kSuffix));
-}
-
 }  // namespace
 
 std::optional<net::TlsInfo> internal::ResponseSink::tls() const { return std::nullopt; }
@@ -127,6 +91,7 @@ void Exchange::State::reset() {
     query.clear();
   }
   document.reset();
+  if (form) form.reset();
   discard_body();
   fields.clear();
   if (stream) stream.reset();
@@ -155,6 +120,28 @@ std::string_view Exchange::path() const noexcept { return state_->head->path(); 
 std::string_view Exchange::target() const noexcept { return state_->head->target(); }
 std::string_view Exchange::host() const noexcept { return state_->head->host(); }
 std::string_view Exchange::header(std::string_view name) const noexcept { return state_->head->header(name); }
+std::vector<std::string_view> Exchange::header_values(std::string_view name) const {
+  std::vector<std::string_view> values;
+  for (std::size_t i = 0; i < state_->head->field_count(); ++i) {
+    if (internal::equals_ignoring_case(state_->head->field_name(i), name)) {
+      values.push_back(state_->head->field_value(i));
+    }
+  }
+  return values;
+}
+
+std::optional<std::string_view> Exchange::find_cookie(std::string_view name) const {
+  for (std::size_t i = 0; i < state_->head->field_count(); ++i) {
+    if (!internal::equals_ignoring_case(state_->head->field_name(i), "cookie")) continue;
+    if (const auto value = internal::find_cookie(state_->head->field_value(i), name)) return value;
+  }
+  return std::nullopt;
+}
+
+std::string_view Exchange::cookie(std::string_view name) const {
+  return find_cookie(name).value_or(std::string_view());
+}
+
 std::string_view Exchange::body() const noexcept { return state_->body; }
 std::string Exchange::peer() const { return state_->sink->peer(); }
 bool Exchange::secure() const noexcept { return state_->secure || state_->sink->secure(); }
@@ -180,7 +167,10 @@ std::string_view Exchange::param(std::string_view name) const noexcept {
 std::span<const Param> Exchange::params() const noexcept { return state_->params; }
 
 std::span<const Param> Exchange::query_params() const {
-  if (!state_->query_parsed) parse_query(*state_);
+  if (!state_->query_parsed) {
+    state_->query_parsed = true;
+    internal::parse_urlencoded(state_->head->query(), "the query", state_->query_text, state_->query);
+  }
   return state_->query;
 }
 
@@ -199,12 +189,36 @@ std::optional<degu::json::Value> Exchange::json_body() const {
   if (state_->body.empty()) return std::nullopt;
   if (!state_->document) {
     const std::string_view type = header("content-type");
-    if (!type.empty() && !is_json_type(type)) {
+    if (!type.empty() && !internal::is_json_type(type)) {
       throw HttpError(415, Code::kInvalidArgument, "the body must be application/json");
     }
     state_->document.emplace(degu::json::Document::parse(state_->body));
   }
   return state_->document->root();
+}
+
+const internal::FormData& Exchange::form_data() const {
+  if (!state_->form) {
+    auto form = std::make_unique<internal::FormData>();
+    if (!state_->body.empty()) internal::parse_form(header("content-type"), state_->body, *form);
+    state_->form = std::move(form);
+  }
+  return *state_->form;
+}
+
+std::span<const Param> Exchange::form_params() const { return form_data().fields; }
+
+std::span<const UploadedPart> Exchange::form_files() const { return form_data().files; }
+
+std::optional<std::string_view> Exchange::find_form(std::string_view name) const {
+  for (const Param& param : form_params()) {
+    if (param.name == name) return param.value;
+  }
+  return std::nullopt;
+}
+
+std::string_view Exchange::form(std::string_view name) const {
+  return find_form(name).value_or(std::string_view());
 }
 
 void Exchange::status(int status) {

@@ -23,7 +23,8 @@ namespace degu::http {
 
 namespace internal {
 struct ExchangeAccess;
-}
+struct FormData;
+}  // namespace internal
 
 class Exchange;
 
@@ -35,6 +36,14 @@ using Handler = UniqueFunction<void(Exchange&)>;
 struct Param {
   std::string_view name;
   std::string_view value;
+};
+
+/// A file of a multipart/form-data body, where it lies in the request; see UploadedFile for what can be relied on.
+struct UploadedPart {
+  std::string_view name;  ///< of the form's field
+  std::string_view filename;
+  std::string_view content_type;
+  std::string_view content;
 };
 
 /// An Error with an HTTP status of its own, for statuses that no Code maps to (405, 413, 415, 429 with detail
@@ -88,6 +97,11 @@ class Exchange {
   std::string_view host() const noexcept;
   /// The first field of that name (case-insensitive); "" if absent.
   std::string_view header(std::string_view name) const noexcept;
+  /// The values of all fields of that name, in order.
+  std::vector<std::string_view> header_values(std::string_view name) const;
+  /// The first cookie of that name (cookie.h says what is read as one); "" if absent.
+  std::string_view cookie(std::string_view name) const;
+  std::optional<std::string_view> find_cookie(std::string_view name) const;
   std::string_view body() const noexcept;
   /// The client's "address:port"; "" in tests without a socket.
   std::string peer() const;
@@ -116,9 +130,27 @@ class Exchange {
   /// not JSON, HttpError(415) when it says it is something else.
   std::optional<json::Value> json_body() const;
 
-  /// Fills a described struct (json_codec.h): JSON body, then query, then path parameters, the later winning.
-  /// A function `validate(const T&, json::FieldErrors&)` found by argument-dependent lookup runs afterwards.
-  /// Throws Error(kInvalidArgument) with one detail per faulty field.
+  /// A text field of the body as a form: application/x-www-form-urlencoded (WHATWG URL section 5.1), at most 1,000
+  /// fields, or multipart/form-data (multipart.h), at most 1,000 parts. "" if absent or there is no body; the first
+  /// one if repeated. Throws Error(kInvalidArgument) when the body is malformed, not valid UTF-8 or holds %00,
+  /// HttpError(413) when it has too many parts, HttpError(415) when it says it is something else.
+  std::string_view form(std::string_view name) const;
+  std::optional<std::string_view> find_form(std::string_view name) const;
+  std::span<const Param> form_params() const;
+  /// The files of a multipart/form-data body, but for file fields in which nothing was chosen. Throws as form().
+  std::span<const UploadedPart> form_files() const;
+
+  /// Fills a described struct (json_codec.h). A member gets what the path parameter of its name says, else the query
+  /// parameters, else the body: JSON, or by its Content-Type a form (see form()), whose fields and files must all be
+  /// members, as those of JSON. Scalars, optionals and vectors of them (repeated values) come from all of these,
+  /// nested structs and maps from JSON only; UploadedFile (uploaded_file.h) from multipart forms; FromHeader and
+  /// FromCookie (from.h) from where they say. An empty form field leaves an optional empty unless it is a string. What
+  /// is absent keeps its default, or is a fault if it is Required. A function `validate(const T&,
+  /// json::FieldErrors&)` found by argument-dependent lookup runs afterwards. Throws Error(kInvalidArgument) with
+  /// one detail per faulty field, HttpError(415) for a body of another type.
+  ///
+  /// A browser sends forms to other sites without asking them: a route that trusts cookies must not rely on being
+  /// reachable by JSON only.
   template <class T>
   T bind() const;
 
@@ -179,6 +211,7 @@ class Exchange {
  private:
   friend class ResponseStream;
   friend struct internal::ExchangeAccess;
+  const internal::FormData& form_data() const;
   template <class T>
   static inline char kTag = 0;  // its address names the type
 
@@ -192,21 +225,10 @@ template <class T>
 T Exchange::bind() const {
   T out{};
   degu::json::FieldErrors errors;
-  if (const auto body = json_body()) degu::json::read(*body, out, errors);
-  if constexpr (degu::json::DescribedStruct<T>) {
-    degu::json::internal::each_described<T>([&](std::string_view name, auto pointer) {
-      using Member = std::remove_cvref_t<decltype(out.*pointer)>;
-      if constexpr (internal::FromTexts<Member>) {
-        std::vector<std::string_view> texts;
-        for (const Param& query : query_params()) {
-          if (query.name == name) texts.push_back(query.value);
-        }
-        if (const auto param = find_param(name)) texts.assign(1, *param);
-        if (texts.empty()) return;
-        degu::json::FieldErrors::Scope scope(errors, name);
-        internal::read_texts(texts, out.*pointer, errors);
-      }
-    });
+  if constexpr (degu::json::DescribedStruct<T> && !degu::json::HasReadJson<T>) {
+    internal::bind_members(internal::BindSource(*this), out, errors);
+  } else if (const auto body = json_body()) {
+    degu::json::read(*body, out, errors);
   }
   if constexpr (requires { validate(std::as_const(out), errors); }) validate(std::as_const(out), errors);
   errors.throw_if_any();

@@ -123,8 +123,7 @@ TEST(Exchange, RefusesBodiesThatAreNotJson) {
   router.post("/", [](Exchange& c) { c.json(200, c.bind<Search>()); });
   EXPECT_EQ(call(router, "POST", "/", "{").status, 400);
   EXPECT_EQ(call(router, "POST", "/", "[]").status, 400);
-  EXPECT_EQ(call(router, "POST", "/", "a=b", {{"Content-Type", "application/x-www-form-urlencoded"}}).status,
-            415);
+  EXPECT_EQ(call(router, "POST", "/", "a=b", {{"Content-Type", "text/plain"}}).status, 415);
   EXPECT_EQ(call(router, "POST", "/", "{}", {{"Content-Type", "Application/Merge-Patch+JSON; charset=utf-8"}})
                 .status,
             200);

@@ -26,8 +26,8 @@
 ///
 /// Members: bool, integers, float and double, std::string, described enums (by name), std::optional (absent
 /// when empty), std::vector, std::map<std::string, T>, described structs. A member that the text lacks keeps
-/// its default; a member that the struct lacks is an error unless FieldErrors::ignore_unknown is set; null is
-/// an error except for optionals. A type with its own functions `write_json(Writer&, const T&)` and
+/// its default, unless its type is Required<T>: then it is an error among the others. A member that the struct
+/// lacks is an error unless FieldErrors::ignore_unknown is set; null is an error except for optionals. A type with its own functions `write_json(Writer&, const T&)` and
 /// `read_json(Value, T&, FieldErrors&)`, found by argument-dependent lookup, is read and written by these.
 namespace degu::json {
 
@@ -44,8 +44,42 @@ concept DescribedStruct = std::is_class_v<T> && boost::describe::has_describe_me
 template <class T>
 concept DescribedEnum = std::is_enum_v<T> && boost::describe::has_describe_enumerators<T>::value;
 
+/// A member that must be given: its absence is a fault of its own, "is required". Used like a pointer to T, or
+/// as a T where one is expected.
+///
+///   struct NewUser { json::Required<std::string> name; std::optional<int> age; };
+template <class T>
+struct Required {
+  T value{};
+  bool given = false;  ///< set by whoever reads it, even when what was given is faulty
+
+  Required() = default;
+  Required(T initial) : value(std::move(initial)), given(true) {}  // implicit, as std::optional's
+  const T& operator*() const noexcept { return value; }
+  T& operator*() noexcept { return value; }
+  const T* operator->() const noexcept { return &value; }
+  T* operator->() noexcept { return &value; }
+  operator const T&() const noexcept { return value; }
+};
+
+/// False for types of members that JSON never holds although their struct is described, because they come from
+/// elsewhere (degu/http's FromHeader, UploadedFile ...): writing leaves them out, reading takes their names for
+/// unknown ones.
+template <class T>
+inline constexpr bool kInText = true;
+template <class T>
+inline constexpr bool kInText<Required<T>> = kInText<T>;
+template <class T>
+inline constexpr bool kInText<std::optional<T>> = kInText<T>;
+template <class T, class A>
+inline constexpr bool kInText<std::vector<T, A>> = kInText<T>;
+
 namespace internal {
 
+template <class T>
+struct IsRequired : std::false_type {};
+template <class T>
+struct IsRequired<Required<T>> : std::true_type {};
 template <class T>
 struct IsOptional : std::false_type {};
 template <class T>
@@ -68,6 +102,18 @@ template <class T, class F>
 void each_described(F f) {
   boost::mp11::mp_for_each<Members<T>>(
       [&](auto member) { f(std::string_view(member.name), member.pointer); });
+}
+
+// What a fault calls the member: types that have a name of their own in the request (a header's) say so.
+template <class Member>
+constexpr std::string_view field_name(std::string_view name) noexcept {
+  if constexpr (IsRequired<Member>::value) {
+    return field_name<decltype(Member::value)>(name);
+  } else if constexpr (requires { Member::kName.view(); }) {
+    return Member::kName.view();
+  } else {
+    return name;
+  }
 }
 
 template <class T>
@@ -116,28 +162,51 @@ void write_struct(Writer& writer, const T& value) {
   writer.begin_object();
   each_described<T>([&](std::string_view name, auto pointer) {
     const auto& member = value.*pointer;
-    if constexpr (IsOptional<std::remove_cvref_t<decltype(member)>>::value) {
-      if (!member) return;
+    using Member = std::remove_cvref_t<decltype(member)>;
+    if constexpr (kInText<Member>) {
+      if constexpr (IsOptional<Member>::value) {
+        if (!member) return;
+      }
+      writer.key(name);
+      json::write(writer, member);
     }
-    writer.key(name);
-    json::write(writer, member);
   });
   writer.end_object();
 }
 
+// What the text gives; what it lacks is left to check_required, since a request may give it elsewhere.
 template <class T>
-void read_struct(Value value, T& out, FieldErrors& errors) {
-  if (!check_type(value, Type::kObject, errors)) return;
+bool read_members(Value value, T& out, FieldErrors& errors) {
+  if (!check_type(value, Type::kObject, errors)) return false;
   value.each_member([&](std::string_view key, Value member) {
     bool known = false;
     each_described<T>([&](std::string_view name, auto pointer) {
-      if (known || name != key) return;
-      known = true;
-      FieldErrors::Scope scope(errors, key);
-      json::read(member, out.*pointer, errors);
+      if constexpr (kInText<std::remove_cvref_t<decltype(out.*pointer)>>) {
+        if (known || name != key) return;
+        known = true;
+        FieldErrors::Scope scope(errors, key);
+        json::read(member, out.*pointer, errors);
+      }
     });
     if (!known) unknown_member(key, errors);
   });
+  return true;
+}
+
+// Reports the Required members of `value` itself that nobody has given.
+template <class T>
+void check_required(const T& value, FieldErrors& errors) {
+  each_described<T>([&](std::string_view name, auto pointer) {
+    using Member = std::remove_cvref_t<decltype(value.*pointer)>;
+    if constexpr (IsRequired<Member>::value) {
+      if (!(value.*pointer).given) errors.add(field_name<Member>(name), "is required");
+    }
+  });
+}
+
+template <class T>
+void read_struct(Value value, T& out, FieldErrors& errors) {
+  if (read_members(value, out, errors)) check_required(out, errors);
 }
 
 template <class T>
@@ -190,7 +259,9 @@ void read_integer(Value value, T& out, FieldErrors& errors) {
 /// Writes one value. Allocates only in the writer's string.
 template <class T>
 void write(Writer& writer, const T& value) {
-  if constexpr (HasWriteJson<T>) {
+  if constexpr (internal::IsRequired<T>::value) {
+    json::write(writer, value.value);
+  } else if constexpr (HasWriteJson<T>) {
     write_json(writer, value);
   } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::nullptr_t>) {
     writer.value(value);
@@ -226,7 +297,10 @@ void write(Writer& writer, const T& value) {
 /// Reads one value; faults go to `errors` and leave the faulty part as it was.
 template <class T>
 void read(Value value, T& out, FieldErrors& errors) {
-  if constexpr (HasReadJson<T>) {
+  if constexpr (internal::IsRequired<T>::value) {
+    out.given = true;
+    json::read(value, out.value, errors);
+  } else if constexpr (HasReadJson<T>) {
     read_json(value, out, errors);
   } else if constexpr (std::is_same_v<T, bool>) {
     internal::read_bool(value, out, errors);

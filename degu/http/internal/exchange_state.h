@@ -3,6 +3,7 @@
 #pragma once
 
 #include <degu/http/exchange.h>
+#include <degu/http/internal/form_data.h>
 #include <degu/http/internal/route_table.h>
 #include <degu/http/request_parser.h>
 
@@ -65,6 +66,7 @@ struct Exchange::State {
   std::string query_text;
   std::vector<Param> query;
   std::optional<degu::json::Document> document;
+  std::unique_ptr<internal::FormData> form;
 
   // The response.
   int status = 0;  // 0: nothing said yet
