@@ -11,6 +11,7 @@
 #include <degu/http/json_codec.h>
 #include <degu/http/jwt.h>
 #include <degu/http/middleware.h>
+#include <degu/http/openapi.h>
 #include <degu/http/rate_limit.h>
 #include <degu/http/real_ip.h>
 #include <degu/http/router.h>

@@ -9,3 +9,9 @@ target_link_libraries(degu_http PRIVATE simdjson::simdjson OpenSSL::Crypto ${NGH
 if(TARGET degu_http_test)
   target_link_libraries(degu_http_test PRIVATE OpenSSL::Crypto ${NGHTTP2_LIBRARY})  # they make certificates, and unpack HPACK
 endif()
+
+# The page of serve_openapi, within the library.
+include(Embed)
+set(viewer ${dir}/viewer)
+degu_embed(degu_http NAMESPACE degu::http::internal HEADER degu/http/internal/embedded_file.h FUNCTION viewer_files
+  ROOT ${viewer} FILES ${viewer}/index.html ${viewer}/viewer.css ${viewer}/viewer.js)

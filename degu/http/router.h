@@ -12,6 +12,8 @@
 
 namespace degu::http {
 
+class Operation;
+
 namespace internal {
 class RouteTable;
 }
@@ -21,6 +23,8 @@ struct RouteOptions {
   std::size_t max_body_bytes = 0;
   /// Deadline of the request's context; the client's x-request-timeout-ms may shorten it. 0 = none.
   std::chrono::nanoseconds timeout{0};
+  /// What openapi_document() tells about the route (operation.h); null leaves it out.
+  std::shared_ptr<const Operation> operation = nullptr;
 };
 
 /// A prefix with middleware. A cheap handle: copies share the router's table, which lives as long as any of
