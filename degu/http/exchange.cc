@@ -7,6 +7,7 @@
 #include <degu/net/tls.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace degu::http {
@@ -56,9 +57,21 @@ void remove_field(std::string& fields, std::string_view name) {
   }
 }
 
+// The characters that a URI reference is made of, RFC 3986 section 2; browsers read '\\' as '/', so it is not among them.
+bool is_uri_reference(std::string_view text) noexcept {
+  constexpr std::string_view kOthers = "-._~:/?#[]@!$&'()*+,;=%";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kOthers.find(c) != std::string_view::npos;
+  });
+}
+
 }  // namespace
 
 std::optional<net::TlsInfo> internal::ResponseSink::tls() const { return std::nullopt; }
+bool is_local_target(std::string_view target) noexcept {
+  return is_uri_reference(target) && target.front() == '/' && !target.starts_with("//");
+}
 
 void Exchange::State::clear_locals() noexcept {
   while (!locals.empty()) {
@@ -260,6 +273,20 @@ std::string& Exchange::begin_body(int status, std::string_view content_type) {
 
 void Exchange::text(int status, std::string_view text) {
   begin_body(status, "text/plain; charset=utf-8").append(text);
+}
+
+void Exchange::html(int status, std::string_view text) {
+  begin_body(status, "text/html; charset=utf-8").append(text);
+}
+
+void Exchange::redirect(int status, std::string_view location) {
+  if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308) {
+    throw Error(Code::kInternal, fmt::format("{} is no status of a redirect", status));
+  }
+  if (!is_uri_reference(location))
+    throw Error(Code::kInternal, "the location of a redirect is no URI reference");
+  set_header("Location", location);
+  empty(status);
 }
 
 void Exchange::raw(int status, std::string_view content_type, std::string body) {

@@ -28,6 +28,11 @@ struct FormData;
 
 class Exchange;
 
+/// Whether a redirect to it stays on this server whatever browsers make of it: a path from the root, "/a?b#c". Not
+/// "//host", "/\\host", URLs, nor anything with backslashes, spaces, controls or non-ASCII. Guards against open
+/// redirects: `c.redirect(303, is_local_target(next) ? next : "/")`.
+bool is_local_target(std::string_view target) noexcept;
+
 /// Serves a request, or, as middleware, surrounds the rest of the chain by calling c.next(). One handler
 /// serves many requests at once from several threads: it must be safe to call concurrently.
 using Handler = UniqueFunction<void(Exchange&)>;
@@ -175,7 +180,13 @@ class Exchange {
   void raw(int status, std::string_view content_type, std::string body);
   /// A body that others own too, sent without copying it.
   void raw(int status, std::string_view content_type, std::shared_ptr<const std::string> body);
-  /// Status without a body: 204, 304, a redirect with a Location ...
+  /// text/html. The text is sent as it is: from HtmlTemplates (html_template.h), say, which escape.
+  void html(int status, std::string_view text);
+  /// Sends the client elsewhere: 301, 302, 303, 307 or 308. `location` is a URI reference (RFC 9110 section 10.2.2).
+  /// Throws Error(kInternal) for another status and for what is no such: empty, with spaces, controls, non-ASCII,
+  /// backslashes or quotes; encode those. A target that comes from outside must pass is_local_target() first.
+  void redirect(int status, std::string_view location);
+  /// Status without a body: 204, 304 ...
   void empty(int status);
   /// An RFC 9457 document. Details of internal failures (INTERNAL, UNKNOWN, DATA_LOSS) stay in the log.
   void problem(const Error& error);

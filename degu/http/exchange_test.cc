@@ -168,6 +168,51 @@ TEST(Exchange, ReplacesAndAddsHeaders) {
   EXPECT_EQ(response.header("content-type"), "text/html");
 }
 
+TEST(Exchange, Redirects) {
+  const auto answer = [](int status, const std::string& location) {
+    LogCapture capture;
+    const Router router = with("/", [=](Exchange& c) {
+      c.text(200, "dropped");
+      c.redirect(status, location);
+    });
+    return call(router, "GET", "/");
+  };
+  for (const int status : {301, 302, 303, 307, 308}) {
+    const Response response = answer(status, "/a?b=%20c#d");
+    EXPECT_EQ(response.status, status);
+    EXPECT_EQ(response.header("location"), "/a?b=%20c#d");
+    EXPECT_EQ(response.body, "");
+  }
+  EXPECT_EQ(answer(303, "https://[::1]:8080/x,y;z=(1)").status, 303);
+  EXPECT_EQ(answer(303, "next").status, 303);
+  for (const int status : {200, 300, 304, 305, 306, 309, 404}) EXPECT_EQ(answer(status, "/").status, 500);
+  for (const std::string location :
+       {"", "/a\r\nX: y", "/a b", "/\t", "\\x", "/\xC3\xA4", "/\"", "/<", "/\x7f"}) {
+    const Response response = answer(303, location);
+    EXPECT_EQ(response.status, 500) << location;
+    EXPECT_EQ(response.header("location"), "") << location;
+  }
+  EXPECT_EQ(answer(303, std::string("/\0", 2)).status, 500);
+}
+
+TEST(Exchange, KnowsLocalTargets) {
+  for (const char* local : {"/", "/a/b?next=//x#y", "/a//b", "/a:b", "/%2F/x"})
+    EXPECT_TRUE(is_local_target(local)) << local;
+  for (const char* foreign :
+       {"", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil", "http://evil.example",
+        "https:evil.example", "javascript:alert(1)", "evil.example", "a/b", "?a", "#a", " /a", "/\t/evil",
+        "/a b", "/\n/evil", "/a\\b", "/\xE2\x80\x8B"}) {
+    EXPECT_FALSE(is_local_target(foreign)) << foreign;
+  }
+}
+
+TEST(Exchange, SendsHtml) {
+  const Response response = call(with("/", [](Exchange& c) { c.html(201, "<p>x"); }), "GET", "/");
+  EXPECT_EQ(response.status, 201);
+  EXPECT_EQ(response.header("content-type"), "text/html; charset=utf-8");
+  EXPECT_EQ(response.body, "<p>x");
+}
+
 TEST(Exchange, KeepsLocalsByType) {
   struct User {
     std::string name;

@@ -513,10 +513,7 @@ void serve_openapi(const Router& router, OpenApiOptions options) {
   if (options.page == "/") return;
   // "/docs" is what people type.
   const std::string bare = options.page.substr(0, options.page.size() - 1);
-  router.get(bare, [to = bare.substr(bare.rfind('/') + 1) + "/"](Exchange& c) {
-    c.set_header("Location", to);
-    c.empty(308);
-  });
+  router.get(bare, [to = bare.substr(bare.rfind('/') + 1) + "/"](Exchange& c) { c.redirect(308, to); });
 }
 
 }  // namespace degu::http
