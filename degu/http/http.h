@@ -8,9 +8,11 @@
 #include <degu/http/cors.h>
 #include <degu/http/csrf.h>
 #include <degu/http/exchange.h>
+#include <degu/http/html_template.h>
 #include <degu/http/json_codec.h>
 #include <degu/http/jwt.h>
 #include <degu/http/middleware.h>
+#include <degu/http/negotiate.h>
 #include <degu/http/openapi.h>
 #include <degu/http/rate_limit.h>
 #include <degu/http/real_ip.h>
