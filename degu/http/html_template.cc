@@ -370,6 +370,22 @@ HtmlTemplates::HtmlTemplates(HtmlTemplates&&) noexcept = default;
 HtmlTemplates& HtmlTemplates::operator=(HtmlTemplates&&) noexcept = default;
 HtmlTemplates::~HtmlTemplates() = default;
 
+std::string HtmlTemplates::render_json(std::string_view name, std::string_view values) const {
+  const json::Document document = [&] {
+    try {
+      return json::Document::parse(values);
+    } catch (const Error& error) {
+      // The client has not sent these.
+      throw Error(Code::kInternal,
+                  fmt::format("the values for {} cannot be rendered: {}", name, error.message()))
+          .with_cause(std::current_exception());
+    }
+  }();
+  std::string out;
+  render(name, document.root(), out);
+  return out;
+}
+
 void HtmlTemplates::render(std::string_view name, json::Value values, std::string& out) const {
   const auto found = impl_->programs.find(name);
   if (found == impl_->programs.end())

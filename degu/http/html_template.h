@@ -58,18 +58,17 @@ class HtmlTemplates {
   ~HtmlTemplates();
 
   /// Throws Error(kInternal) when there is no such template, or, with its place, when a tag for a value names a list or
-  /// an object.
+  /// an object; also when the values, as JSON, are deeper than json::kMaxDepth or longer than 16 MiB.
   template <class T>
   std::string render(std::string_view name, const T& values) const {
-    const json::Document document = json::Document::parse(json::to_string(values));
-    std::string out;
-    render(name, document.root(), out);
-    return out;
+    return render_json(name, json::to_string(values));
   }
   /// Appends.
   void render(std::string_view name, json::Value values, std::string& out) const;
 
  private:
+  std::string render_json(std::string_view name, std::string_view values) const;
+
   struct Impl;
   std::unique_ptr<const Impl> impl_;
 };

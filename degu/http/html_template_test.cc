@@ -229,6 +229,12 @@ TEST(HtmlTemplate, RefusesToWriteListsAndUnknownTemplates) {
   EXPECT_EQ(code_of("a {{x}}", R"({"x":{}})"), "INTERNAL t.html:1:3: x is an object, not a value");
   const HtmlTemplates none({});
   EXPECT_THROW(none.render("x", Values{}), Error);
+  try {
+    render("{{x}}", Values{{"x", std::string(16 * 1024 * 1024, 'x')}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kInternal);
+  }
 }
 
 TEST(HtmlTemplate, LoadsADirectory) {

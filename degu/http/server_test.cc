@@ -1,6 +1,7 @@
 #include <degu/base/random.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/http/client.h>
+#include <degu/http/cookie.h>
 #include <degu/http/internal/bad_requests_for_test.h>
 #include <degu/http/middleware.h>
 #include <degu/http/server.h>
@@ -108,6 +109,34 @@ TEST(Server, AnswersAndKeepsTheConnection) {
     }
     EXPECT_EQ(server.server().connections(), 1U);
     EXPECT_EQ(server.server().requests(), 3U);
+  });
+}
+
+TEST(Server, AFormIsForgottenBeforeTheNextRequest) {
+  run([] {
+    Router router;
+    router.post("/form", [](Exchange& c) {
+      std::string text = "a=" + std::string(c.form("a"));
+      for (const UploadedPart& file : c.form_files()) text += "," + std::string(file.content);
+      set_cookie(c, {.name = "seen", .value = std::string(c.cookie("seen")) + "x"});
+      c.text(200, text + "!");
+    });
+    TestServer server(std::move(router));
+    net::TcpStream stream = net::TcpStream::connect(server.address());
+    const auto ask = [&](std::string_view fields, std::string_view body) {
+      send(stream, "POST /form HTTP/1.1\r\nHost: a\r\n" + std::string(fields) +
+                       "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body));
+      return receive(stream, "!");
+    };
+    const std::string first =
+        ask("Content-Type: multipart/form-data; boundary=b\r\nCookie: seen=1\r\n",
+            "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n"
+            "--b\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\nfile\r\n--b--\r\n");
+    EXPECT_THAT(first, EndsWith("a=1,file!"));
+    EXPECT_THAT(first, HasSubstr("\r\nSet-Cookie: seen=1x; Path=/; Secure; HttpOnly; SameSite=Lax\r\n"));
+    EXPECT_THAT(ask("", ""), EndsWith("\r\n\r\na=!"));
+    EXPECT_THAT(ask("Content-Type: application/x-www-form-urlencoded\r\n", "a=2"), EndsWith("\r\n\r\na=2!"));
+    EXPECT_EQ(server.server().connections(), 1U);
   });
 }
 
