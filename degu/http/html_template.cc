@@ -334,7 +334,9 @@ struct HtmlTemplates::Impl {
   Programs programs;
 };
 
-HtmlTemplates::HtmlTemplates(std::vector<HtmlSource> sources) {
+HtmlTemplates::HtmlTemplates(std::unique_ptr<const Impl> impl) noexcept : impl_(std::move(impl)) {}
+
+HtmlTemplates HtmlTemplates::compile(const std::vector<HtmlSource>& sources) {
   auto impl = std::make_unique<Impl>();
   for (const HtmlSource& source : sources) {
     if (!impl->programs.emplace(source.name, Compiler(source).compile()).second) {
@@ -342,7 +344,7 @@ HtmlTemplates::HtmlTemplates(std::vector<HtmlSource> sources) {
     }
   }
   for (const auto& [name, nodes] : impl->programs) check_partials(impl->programs, nodes, 0);
-  impl_ = std::move(impl);
+  return HtmlTemplates(std::move(impl));
 }
 
 HtmlTemplates HtmlTemplates::load(const std::string& dir) {
@@ -363,7 +365,7 @@ HtmlTemplates HtmlTemplates::load(const std::string& dir) {
   // By name, so that the first fault is the same on every machine.
   std::sort(sources.begin(), sources.end(),
             [](const HtmlSource& a, const HtmlSource& b) { return a.name < b.name; });
-  return HtmlTemplates(std::move(sources));
+  return compile(sources);
 }
 
 HtmlTemplates::HtmlTemplates(HtmlTemplates&&) noexcept = default;

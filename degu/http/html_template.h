@@ -47,7 +47,7 @@ class HtmlTemplates {
   /// Throws Error(kInvalidArgument), "order.html:3:14: no section {{#items}} is open", for the first fault: of syntax, of
   /// place, a partial that is not in the set, a circle, sections nested deeper than 32, partials deeper than 16, two
   /// templates of one name.
-  explicit HtmlTemplates(std::vector<HtmlSource> sources);
+  static HtmlTemplates compile(const std::vector<HtmlSource>& sources);
   /// From the files "*.html" of a directory and those below it, named by their path in it. Symbolic links and names that
   /// start with '.' are left out. Blocks the calling thread while it reads; throws Error(kNotFound) when `dir` is none,
   /// and as above.
@@ -70,6 +70,7 @@ class HtmlTemplates {
   std::string render_json(std::string_view name, std::string_view values) const;
 
   struct Impl;
+  explicit HtmlTemplates(std::unique_ptr<const Impl> impl) noexcept;
   std::unique_ptr<const Impl> impl_;
 };
 

@@ -33,19 +33,19 @@ using Values = std::map<std::string, std::string>;
 
 template <class T>
 std::string render(const std::string& text, const T& values) {
-  return HtmlTemplates({{"t.html", text}}).render("t.html", values);
+  return HtmlTemplates::compile({{"t.html", text}}).render("t.html", values);
 }
 
 std::string render_json(const std::string& text, std::string_view json) {
   const json::Document document = json::Document::parse(json);
   std::string out;
-  HtmlTemplates({{"t.html", text}}).render("t.html", document.root(), out);
+  HtmlTemplates::compile({{"t.html", text}}).render("t.html", document.root(), out);
   return out;
 }
 
-std::string fault_of(std::vector<HtmlSource> sources) {
+std::string fault_of(const std::vector<HtmlSource>& sources) {
   try {
-    HtmlTemplates templates(std::move(sources));
+    HtmlTemplates::compile(sources);
     return "none";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::kInvalidArgument);
@@ -200,7 +200,7 @@ TEST(HtmlTemplate, BoundsNesting) {
 }
 
 TEST(HtmlTemplate, Partials) {
-  const HtmlTemplates pages(
+  const HtmlTemplates pages = HtmlTemplates::compile(
       {{"page.html", "<ul>{{#items}}{{>parts/item.html}}{{/items}}</ul>{{> foot.html }}"},
        {"parts/item.html", "<li>{{name}}</li>"},
        {"foot.html", "<i>{{who}}</i>"}});
@@ -227,7 +227,7 @@ TEST(HtmlTemplate, RefusesToWriteListsAndUnknownTemplates) {
   };
   EXPECT_EQ(code_of("a {{x}}", R"({"x":[1]})"), "INTERNAL t.html:1:3: x is an array, not a value");
   EXPECT_EQ(code_of("a {{x}}", R"({"x":{}})"), "INTERNAL t.html:1:3: x is an object, not a value");
-  const HtmlTemplates none({});
+  const HtmlTemplates none = HtmlTemplates::compile({});
   EXPECT_THROW(none.render("x", Values{}), Error);
   try {
     render("{{x}}", Values{{"x", std::string(16 * 1024 * 1024, 'x')}});
