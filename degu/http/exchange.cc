@@ -69,6 +69,7 @@ bool is_uri_reference(std::string_view text) noexcept {
 }  // namespace
 
 std::optional<net::TlsInfo> internal::ResponseSink::tls() const { return std::nullopt; }
+
 bool is_local_target(std::string_view target) noexcept {
   return is_uri_reference(target) && target.front() == '/' && !target.starts_with("//");
 }
