@@ -1,6 +1,7 @@
 #include <degu/base/function.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/http/client.h>
+#include <degu/http/content_coding.h>
 #include <degu/http/internal/chunked.h>
 #include <degu/http/internal/fields.h>
 #include <degu/http/internal/read_buffer.h>
@@ -75,7 +76,19 @@ class BrokenBeforeAnswer : public Error {
   explicit BrokenBeforeAnswer(const std::string& why) : Error(Code::kUnavailable, why) {}
 };
 
-std::string make_head(const Request& request, const Url& url, TimePoint deadline, bool has_deadline) {
+bool has_header(const Request& request, std::string_view name) noexcept {
+  return std::any_of(request.headers.begin(), request.headers.end(),
+                     [&](const auto& header) { return internal::equals_ignoring_case(header.first, name); });
+}
+
+// A part of an encoded body could not be decoded, and who names codings wants to see them.
+bool wants_decoding(const Request& request, const ClientOptions& options) noexcept {
+  return options.decode_content && request.method != "HEAD" && !has_header(request, "accept-encoding") &&
+         !has_header(request, "range");
+}
+
+std::string make_head(const Request& request, const Url& url, TimePoint deadline, bool has_deadline,
+                      bool decodes) {
   if (!internal::is_token(request.method))
     throw Error(Code::kInvalidArgument, "the request method is not a token");
   std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, url.target, url.authority);
@@ -90,6 +103,7 @@ std::string make_head(const Request& request, const Url& url, TimePoint deadline
     }
     head.append(name).append(": ").append(value).append("\r\n");
   }
+  if (decodes) head += "Accept-Encoding: gzip, br\r\n";
   if (has_deadline) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - now()).count();
     if (left <= 0) throw DeadlineExceeded("no time is left for the request");
@@ -100,6 +114,28 @@ std::string make_head(const Request& request, const Url& url, TimePoint deadline
     fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", request.body.size());
   }
   return head += "\r\n";
+}
+
+// Codings that we did not ask for, one on top of another too, stay as they are, for the caller to see.
+void decode_body(Response& response, std::size_t max_bytes) {
+  const auto fields = std::count_if(response.headers.begin(), response.headers.end(), [](const auto& header) {
+    return internal::equals_ignoring_case(header.first, "content-encoding");
+  });
+  if (response.body.empty() || fields != 1) return;
+  const auto coding = coding_of(response.header("content-encoding"));
+  if (!coding || *coding == Coding::kIdentity) return;
+  try {
+    response.body = decode(*coding, response.body, {.max_bytes = max_bytes, .max_ratio = 0});
+  } catch (const Error& error) {
+    if (error.code() == Code::kOutOfRange) {
+      throw Error(Code::kResourceExhausted, "the response's body is too large when decoded");
+    }
+    throw Error(Code::kInternal, fmt::format("malformed response: {}", error.message()));
+  }
+  std::erase_if(response.headers, [](const auto& header) {
+    return internal::equals_ignoring_case(header.first, "content-encoding") ||
+           internal::equals_ignoring_case(header.first, "content-length");
+  });
 }
 
 // One request and its answer on one connection.
@@ -295,8 +331,9 @@ Response Client::Impl::call(const Request& request) {
   const Url url = parse_url(request.url);
   const auto context_deadline = current_context().deadline();
   const TimePoint deadline = context_deadline.value_or(after_delay(now(), options.default_timeout));
+  const bool decodes = wants_decoding(request, options);
   for (;;) {
-    const std::string head = make_head(request, url, deadline, context_deadline.has_value());
+    const std::string head = make_head(request, url, deadline, context_deadline.has_value(), decodes);
     net::TcpStream stream = take(pool_key(url));
     const bool reused = static_cast<bool>(stream);
     if (!reused) stream = connect(url, deadline);
@@ -304,6 +341,7 @@ Response Client::Impl::call(const Request& request) {
     try {
       Response response = call.run(request, head);
       if (call.keep_alive()) give_back(pool_key(url), std::move(stream));
+      if (decodes) decode_body(response, options.max_body_bytes);
       return response;
     } catch (const BrokenBeforeAnswer& error) {
       if (!reused || !is_idempotent(request.method)) throw Error(Code::kUnavailable, error.message());

@@ -34,10 +34,14 @@ struct ClientOptions {
   std::size_t max_idle_per_host = 16;
   std::chrono::nanoseconds idle_timeout = std::chrono::seconds(30);
   std::size_t max_header_bytes = 64 * 1024;
-  std::size_t max_body_bytes = 16 * 1024 * 1024;
-  net::TlsClientOptions tls;  ///< for https; the files are read at the first such request
+  std::size_t max_body_bytes = 16 * 1024 * 1024;  ///< as sent, and as decoded
+  net::TlsClientOptions tls;                      ///< for https; the files are read at the first such request
   /// Limit for requests whose context has no deadline.
   std::chrono::nanoseconds default_timeout = std::chrono::seconds(30);
+  /// Asks for compressed bodies (`Accept-Encoding: gzip, br`) and decodes them; the Response then has neither
+  /// Content-Encoding nor Content-Length. Not for HEAD, nor for requests with an Accept-Encoding or Range of their own:
+  /// those get what the server sends.
+  bool decode_content = true;
 };
 
 /// HTTP/1.1 client with a keep-alive pool for each host. Thread-safe: goroutines share one. Blocks

@@ -4,6 +4,7 @@
 #include <degu/http/api_key.h>
 #include <degu/http/basic_auth.h>
 #include <degu/http/client.h>
+#include <degu/http/content_coding.h>
 #include <degu/http/cookie.h>
 #include <degu/http/cors.h>
 #include <degu/http/csrf.h>

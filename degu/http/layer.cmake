@@ -15,3 +15,8 @@ include(Embed)
 set(viewer ${dir}/viewer)
 degu_embed(degu_http NAMESPACE degu::http::internal HEADER degu/http/internal/embedded_file.h FUNCTION viewer_files
   ROOT ${viewer} FILES ${viewer}/index.html ${viewer}/viewer.css ${viewer}/viewer.js)
+# Content codings; only internal/gzip_coder.cc and internal/brotli_coder.cc see their headers.
+find_package(ZLIB REQUIRED)
+find_library(BROTLI_ENC brotlienc REQUIRED)
+find_library(BROTLI_DEC brotlidec REQUIRED)
+target_link_libraries(degu_http PRIVATE ZLIB::ZLIB ${BROTLI_ENC} ${BROTLI_DEC})
