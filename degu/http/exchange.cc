@@ -182,8 +182,10 @@ std::span<const Param> Exchange::params() const noexcept { return state_->params
 
 std::span<const Param> Exchange::query_params() const {
   if (!state_->query_parsed) {
-    state_->query_parsed = true;
+    state_->query_text.clear();
+    state_->query.clear();
     internal::parse_urlencoded(state_->head->query(), "the query", state_->query_text, state_->query);
+    state_->query_parsed = true;
   }
   return state_->query;
 }

@@ -82,6 +82,14 @@ TEST(Exchange, ReadsQueries) {
   EXPECT_EQ(call(router, "GET", "/?a=%ff").status, 400);
 }
 
+TEST(Exchange, AFaultyQueryStaysFaulty) {
+  const Router router = with("/", [](Exchange& c) {
+    EXPECT_THROW(c.query("a"), Error);
+    c.text(200, c.query("a"));
+  });
+  EXPECT_EQ(call(router, "GET", "/?a=1&b=%ff").status, 400);
+}
+
 TEST(Exchange, BindsPathQueryAndBody) {
   Router router;
   router.post("/s/:id", [](Exchange& c) { c.json(200, c.bind<Search>()); });
