@@ -92,6 +92,8 @@ void Exchange::State::discard_body() {
 
 void Exchange::State::reset() {
   body = {};
+  body_read = 0;
+  trailers.clear();
   route = nullptr;
   fallback_status = 404;
   next_handler = 0;
@@ -108,7 +110,9 @@ void Exchange::State::reset() {
   if (form) form.reset();
   discard_body();
   fields.clear();
+  body_stream.reset();
   if (stream) stream.reset();
+  response_trailers.clear();
   stream_started = false;
   streamed_bytes = 0;
   broken = false;
@@ -116,6 +120,39 @@ void Exchange::State::reset() {
   client_ip.clear();
   secure = false;
   clear_locals();
+}
+
+std::size_t internal::ResponseSink::read_body(Exchange::State& state, std::span<char> into) {
+  const std::string_view left = state.body.substr(state.body_read);
+  const std::size_t bytes = std::min(into.size(), left.size());
+  std::copy_n(left.data(), bytes, into.data());
+  state.body_read += bytes;
+  return bytes;
+}
+
+std::size_t RequestStream::read(std::span<char> into) {
+  Exchange::State& state = *exchange_.state_;
+  return into.empty() ? 0 : state.sink->read_body(state, into);
+}
+
+RequestStream& Exchange::body_stream() {
+  if (!state_->body_stream) state_->body_stream.reset(new RequestStream(*this));
+  return *state_->body_stream;
+}
+
+std::string_view Exchange::trailer(std::string_view name) const noexcept {
+  for (std::string_view left = state_->trailers; !left.empty();) {
+    const std::string_view line = left.substr(0, left.find("\r\n"));
+    const std::size_t colon = line.find(": ");
+    if (internal::equals_ignoring_case(line.substr(0, colon), name)) return line.substr(colon + 2);
+    left.remove_prefix(line.size() + 2);
+  }
+  return {};
+}
+
+void ResponseStream::add_trailer(std::string_view name, std::string_view value) {
+  check_field(name, value);
+  append_field(exchange_.state_->response_trailers, name, value);
 }
 
 void ResponseStream::write(std::string_view piece) {

@@ -63,6 +63,20 @@ class HttpError : public Error {
   int status_;
 };
 
+/// A request body read piece by piece. From Exchange::body_stream.
+class RequestStream {
+ public:
+  /// Waits for at least one byte and returns how many of `into` were filled; 0 is the end. A client is held back while
+  /// nobody reads. Throws HttpError 413 beyond the limit, 408 for a client that is too slow, 400 for one that breaks the
+  /// rules, Error(kUnavailable) when it has gone, Cancelled or DeadlineExceeded by the context.
+  std::size_t read(std::span<char> into);
+
+ private:
+  friend class Exchange;
+  explicit RequestStream(Exchange& exchange) noexcept : exchange_(exchange) {}
+  Exchange& exchange_;
+};
+
 /// A response body sent piece by piece: chunked on HTTP/1.1, until close on 1.0, dropped for HEAD. From
 /// Exchange::stream.
 class ResponseStream {
@@ -70,6 +84,9 @@ class ResponseStream {
   /// Sends one piece; blocks while the client does not read (write timeout of the server). Throws
   /// Error(kUnavailable) when the client is gone, DeadlineExceeded or Cancelled when the context ends.
   void write(std::string_view piece);
+  /// A field behind the body. On HTTP/1.1 only clients that said "TE: trailers" get it (RFC 9110 section 6.5.1). Throws as
+  /// Exchange::set_header.
+  void add_trailer(std::string_view name, std::string_view value);
 
  private:
   friend class Exchange;
@@ -108,6 +125,10 @@ class Exchange {
   std::string_view cookie(std::string_view name) const;
   std::optional<std::string_view> find_cookie(std::string_view name) const;
   std::string_view body() const noexcept;
+  /// The body piece by piece: of a route with RouteOptions::stream_body as it comes, of others from body().
+  RequestStream& body_stream();
+  /// A field behind the body (RFC 9110 section 6.5), once that was read to its end; "" if absent.
+  std::string_view trailer(std::string_view name) const noexcept;
   /// The client's "address:port"; "" in tests without a socket.
   std::string peer() const;
   /// It came over TLS: to this server, or to a proxy that real_ip() trusts and that says so.
@@ -220,6 +241,7 @@ class Exchange {
   void set_request_id(std::string id);
 
  private:
+  friend class RequestStream;
   friend class ResponseStream;
   friend struct internal::ExchangeAccess;
   const internal::FormData& form_data() const;

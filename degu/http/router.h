@@ -23,6 +23,9 @@ struct RouteOptions {
   std::size_t max_body_bytes = 0;
   /// Deadline of the request's context; the client's x-request-timeout-ms may shorten it. 0 = none.
   std::chrono::nanoseconds timeout{0};
+  /// The handler begins when the head has come and reads the body from Exchange::body_stream(); body(), bind() and the like
+  /// see none. max_body_bytes counts all the same.
+  bool stream_body = false;
   /// What openapi_document() tells about the route (operation.h); null leaves it out.
   std::shared_ptr<const Operation> operation = nullptr;
 };

@@ -139,6 +139,7 @@ ChunkedDecoder::Step ChunkedDecoder::on_trailer_line() {
   if (!field.error.empty()) return fail(400, field.error);
   if (is_forbidden_trailer(field.name)) return fail(400, "trailer field not allowed");
   if (++trailer_fields_ > kMaxTrailerFields) return fail(431, "too many trailer fields");
+  trailers_.append(field.name).append(": ").append(field.value).append("\r\n");
   line_.clear();
   return Step::kTrailer;
 }

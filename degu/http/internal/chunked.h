@@ -12,7 +12,7 @@ namespace degu::http::internal {
 
 /// Refused: sizes with anything but hexadecimal digits or beyond 60 bits, white space around a size,
 /// extensions over 1 KiB a chunk or 16 KiB in total, bare CR or LF, trailers over 8 KiB or 32 fields or that
-/// repeat framing fields (RFC 9110 section 6.5.1). Extensions and trailers are dropped.
+/// repeat framing fields (RFC 9110 section 6.5.1). Extensions are dropped.
 class ChunkedDecoder {
  public:
   /// A body longer than `max_body_bytes` is refused with 413.
@@ -23,6 +23,8 @@ class ChunkedDecoder {
   /// consumed() are the next message's.
   ParseState decode(const char* input, std::size_t size, char* output);
 
+  /// "Name: value\r\n" lines; after kDone.
+  const std::string& trailers() const noexcept { return trailers_; }
   std::size_t consumed() const noexcept { return consumed_; }
   std::size_t produced() const noexcept { return produced_; }
   int error_status() const noexcept { return error_status_; }
@@ -59,6 +61,7 @@ class ChunkedDecoder {
   std::size_t trailer_bytes_ = 0;
   std::size_t trailer_fields_ = 0;
   std::string line_;
+  std::string trailers_;
   std::size_t consumed_ = 0;
   std::size_t produced_ = 0;
   Step step_ = Step::kSizeStart;

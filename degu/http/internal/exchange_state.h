@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ class ResponseSink {
   /// Sends the head; the length of the body is unknown. Throws as ResponseStream::write.
   virtual void start_stream(Exchange::State& state) = 0;
   virtual void write_piece(Exchange::State& state, std::string_view piece) = 0;
+  /// Of a route with stream_body; as RequestStream::read.
+  virtual std::size_t read_body(Exchange::State& state, std::span<char> into);
   virtual std::string peer() const = 0;
   /// The connection itself is TLS.
   virtual bool secure() const noexcept { return false; }
@@ -49,6 +52,8 @@ struct Exchange::State {
   // The request.
   RequestHead* head = nullptr;
   std::string_view body;
+  std::size_t body_read = 0;  // of it, by RequestStream
+  std::string trailers;       // "Name: value\r\n" lines
   internal::ResponseSink* sink = nullptr;
 
   // The route.
@@ -75,7 +80,9 @@ struct Exchange::State {
   std::string fields;  // "Name: value\r\n" lines
   std::string text;
   std::shared_ptr<const std::string> shared_text;
+  std::unique_ptr<RequestStream> body_stream;
   std::unique_ptr<ResponseStream> stream;
+  std::string response_trailers;  // "Name: value\r\n" lines
   bool stream_started = false;
   std::size_t streamed_bytes = 0;
   bool broken = false;  // a streamed response failed halfway: cut the connection

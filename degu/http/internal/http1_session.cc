@@ -20,6 +20,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
+#include <utility>
 
 namespace degu::http::internal {
 namespace {
@@ -66,6 +68,8 @@ void Http1Session::reset() {
   exchange_.reset();
   parser_.reset();
   buffer_.consume(buffer_.size());
+  more_.consume(more_.size());
+  body_.reset();
 }
 
 Http1Session::Next Http1Session::serve_one() {
@@ -73,17 +77,22 @@ Http1Session::Next Http1Session::serve_one() {
   exchange_.head = &parser_.head();
   find_route(env_.table, exchange_);
   routed_base_ = buffer_.data();
-  if (read_body() == Next::kClose) return Next::kClose;
+  if (take_body() == Next::kClose) return Next::kClose;
   if (upgraded_to_http2()) return Next::kHttp2;
   connection_->count_request();
   run_exchange(exchange_);
-  keep_alive_ =
-      exchange_.head->keep_alive() && !exchange_.broken && !env_.draining.load(std::memory_order_relaxed);
-  if ((exchange_.stream_started ? finish_stream() : respond()) == Next::kClose) return Next::kClose;
+  const bool unread = body_ && !body_->done;
+  keep_alive_ = !unread && exchange_.head->keep_alive() && !exchange_.broken &&
+                !env_.draining.load(std::memory_order_relaxed);
+  if ((exchange_.stream_started ? finish_stream() : respond()) == Next::kClose) {
+    if (unread && !exchange_.broken) linger();
+    return Next::kClose;
+  }
   if (connection_->context().done()) return Next::kClose;
   exchange_.reset();
   parser_.reset();
   buffer_.consume(request_bytes_);
+  if (body_) end_body_stream();
   return Next::kServe;
 }
 
@@ -176,7 +185,11 @@ TimePoint Http1Session::body_deadline(TimePoint start, std::size_t received) con
                   after_delay(start, env_.options.io_timeout + earned));
 }
 
-Http1Session::Next Http1Session::read_body() {
+Http1Session::Next Http1Session::refuse_body(uint64_t limit) {
+  return refuse(413, Code::kOutOfRange, fmt::format("the body is longer than {} bytes", limit));
+}
+
+Http1Session::Next Http1Session::take_body() {
   const RequestHead& head = parser_.head();
   const std::size_t head_bytes = parser_.consumed();
   request_bytes_ = head_bytes;
@@ -184,7 +197,11 @@ Http1Session::Next Http1Session::read_body() {
   const std::size_t route_limit = exchange_.route != nullptr ? exchange_.route->options.max_body_bytes : 0;
   const uint64_t limit = route_limit != 0 ? route_limit : env_.options.max_body_bytes;
   if (head.content_length() > limit) {
-    return refuse(413, Code::kOutOfRange, fmt::format("the body is longer than {} bytes", limit));
+    return refuse_body(limit);
+  }
+  if (exchange_.route != nullptr && exchange_.route->options.stream_body) {
+    begin_body_stream(head_bytes, limit);
+    return Next::kServe;
   }
   if (head.expects_continue() && buffer_.size() == head_bytes) {
     if (exchange_.route == nullptr) {
@@ -237,9 +254,95 @@ Http1Session::Next Http1Session::read_chunked_body(std::size_t head_bytes, uint6
     }
   }
   exchange_.body = buffer_.view().substr(head_bytes, body);
+  exchange_.trailers = decoder.trailers();
   request_bytes_ = head_bytes + body;
   rebase_exchange();
   return Next::kServe;
+}
+
+void Http1Session::begin_body_stream(std::size_t head_bytes, uint64_t limit) {
+  const RequestHead& head = parser_.head();
+  BodyStream& body = body_.emplace();
+  if (head.chunked()) {
+    body.decoder.emplace(limit);
+  } else {
+    body.left = head.content_length();
+  }
+  body.at = head_bytes;
+  body.start = now();
+  body.wants_continue = head.expects_continue() && buffer_.size() == head_bytes;
+}
+
+// What came behind the body belongs to the next request.
+void Http1Session::end_body_stream() {
+  body_.reset();
+  while (more_.size() > 0) {
+    const std::span<char> room = buffer_.make_room();
+    const std::size_t bytes = std::min(room.size(), more_.size());
+    std::memcpy(room.data(), more_.data(), bytes);
+    buffer_.commit(bytes);
+    more_.consume(bytes);
+  }
+}
+
+std::size_t Http1Session::read_body(Exchange::State& state, std::span<char> into) {
+  if (!body_) return ResponseSink::read_body(state, into);
+  if (body_->done) return 0;
+  if (std::exchange(body_->wants_continue, false) && !send("HTTP/1.1 100 Continue\r\n\r\n", {}))
+    throw Error(Code::kUnavailable, "the client has closed the connection");
+  const std::size_t bytes = body_->decoder ? read_chunked_piece(into) : read_sized_piece(into);
+  request_bytes_ = body_->at;
+  return bytes;
+}
+
+std::size_t Http1Session::read_sized_piece(std::span<char> into) {
+  BodyStream& body = *body_;
+  into = into.first(static_cast<std::size_t>(std::min<uint64_t>(into.size(), body.left)));
+  const std::string_view here = buffer_.view().substr(body.at, into.size());
+  std::size_t bytes = here.size();
+  if (bytes != 0) {
+    std::memcpy(into.data(), here.data(), bytes);
+    body.at += bytes;
+  } else {
+    bytes = receive_body(into);
+  }
+  body.left -= bytes;
+  body.done = body.left == 0;
+  return bytes;
+}
+
+std::size_t Http1Session::read_chunked_piece(std::span<char> into) {
+  BodyStream& body = *body_;
+  while (true) {
+    const bool in_buffer = body.at < buffer_.size();
+    const std::string_view input = in_buffer ? buffer_.view().substr(body.at) : more_.view();
+    const ParseState state =
+        body.decoder->decode(input.data(), std::min(input.size(), into.size()), into.data());
+    if (in_buffer) {
+      body.at += body.decoder->consumed();
+    } else {
+      more_.consume(body.decoder->consumed());
+    }
+    if (state == ParseState::kError) {
+      const int status = body.decoder->error_status();
+      throw HttpError(status, status == 413 ? Code::kOutOfRange : Code::kInvalidArgument,
+                      std::string(body.decoder->error_reason()));
+    }
+    body.done = state == ParseState::kDone;
+    if (body.done) exchange_.trailers = body.decoder->trailers();
+    if (body.decoder->produced() != 0 || body.done) return body.decoder->produced();
+    if (body.at == buffer_.size() && more_.size() == 0) more_.commit(receive_body(more_.make_room()));
+  }
+}
+
+std::size_t Http1Session::receive_body(std::span<char> into) {
+  const net::IoResult result = stream().read(into, body_deadline(body_->start, body_->received));
+  body_->received += result.bytes;
+  if (result.bytes != 0) return result.bytes;
+  if (result.error == ECANCELED) rt::throw_interrupted();
+  if (result.error == ETIMEDOUT)
+    throw HttpError(408, Code::kDeadlineExceeded, "the request body took too long");
+  throw Error(Code::kUnavailable, "the client has closed the connection");
 }
 
 // The buffer may have moved while the body was read: views that routing took from the head are taken again.
@@ -339,7 +442,11 @@ void Http1Session::write_piece(Exchange::State& state, std::string_view piece) {
 
 Http1Session::Next Http1Session::finish_stream() {
   if (exchange_.broken) return Next::kClose;
-  if (exchange_.head->minor_version() != 0 && !is_bodiless(exchange_)) out_ += "0\r\n\r\n";
+  if (exchange_.head->minor_version() != 0 && !is_bodiless(exchange_)) {
+    out_ += "0\r\n";
+    if (exchange_.head->header("te") == "trailers") out_ += exchange_.response_trailers;
+    out_ += "\r\n";
+  }
   const bool sent = out_.empty() || send(out_, {});
   return sent && keep_alive_ ? Next::kServe : Next::kClose;
 }

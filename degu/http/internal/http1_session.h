@@ -1,6 +1,7 @@
 // Http1Session: what a connection needs while it is served in HTTP/1.1.
 #pragma once
 
+#include <degu/http/internal/chunked.h>
 #include <degu/http/internal/connection.h>
 #include <degu/http/internal/date.h>
 #include <degu/http/internal/dispatch.h>
@@ -9,6 +10,8 @@
 #include <degu/http/server.h>
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,6 +35,7 @@ class Http1Session final : public ResponseSink {
 
   void start_stream(Exchange::State& state) override;
   void write_piece(Exchange::State& state, std::string_view piece) override;
+  std::size_t read_body(Exchange::State& state, std::span<char> into) override;
   std::string peer() const override { return connection_->stream().peer(); }
   bool secure() const noexcept override { return connection_->secured; }
   std::optional<net::TlsInfo> tls() const override;
@@ -46,7 +50,13 @@ class Http1Session final : public ResponseSink {
   bool may_be_http2() const noexcept;
   bool upgraded_to_http2();
   Next wait_for_request();
-  Next read_body();
+  Next take_body();
+  Next refuse_body(uint64_t limit);
+  void begin_body_stream(std::size_t head_bytes, uint64_t limit);
+  std::size_t read_sized_piece(std::span<char> into);
+  std::size_t read_chunked_piece(std::span<char> into);
+  std::size_t receive_body(std::span<char> into);
+  void end_body_stream();
   Next read_sized_body(std::size_t head_bytes);
   Next read_chunked_body(std::size_t head_bytes, uint64_t limit);
   void rebase_exchange();
@@ -72,6 +82,19 @@ class Http1Session final : public ResponseSink {
   const char* routed_base_ = nullptr;
   int read_error_ = 0;
   bool keep_alive_ = false;
+
+  // A body that its handler reads. It lies behind the head in `buffer_`, as far as it came with it, and in `more_`.
+  struct BodyStream {
+    std::optional<ChunkedDecoder> decoder;  // without it: sized
+    uint64_t left = 0;                      // of a sized one
+    std::size_t at = 0;                     // in `buffer_`: what comes next
+    std::size_t received = 0;
+    TimePoint start{};
+    bool wants_continue = false;
+    bool done = false;
+  };
+  std::optional<BodyStream> body_;
+  ReadBuffer more_;
 };
 
 }  // namespace degu::http::internal

@@ -32,6 +32,7 @@ constexpr std::size_t kMaxHandlers = 100;         // at once, and streams that a
 constexpr std::size_t kMaxQueued = 4 * kMaxHandlers;
 constexpr int32_t kConnectionWindow = 1 << 20;
 constexpr std::size_t kMaxBuffered = 4 << 20;  // bytes of bodies, before a client gets no more room for them
+constexpr std::size_t kMaxTrailers = 8 * 1024;
 constexpr std::size_t kMaxSpare = kMaxHandlers;  // none while the connection is idle
 constexpr std::chrono::nanoseconds kTick = std::chrono::milliseconds(250);  // between looks at who stalls
 constexpr std::chrono::nanoseconds kSecondGoodbye = std::chrono::milliseconds(250);
@@ -49,6 +50,16 @@ std::string_view text_of(const uint8_t* data, std::size_t size) noexcept {
 nghttp2_nv field(std::string_view name, std::string_view value) noexcept {
   return {const_cast<uint8_t*>(bytes_of(name).data()), const_cast<uint8_t*>(bytes_of(value).data()),
           name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+// Lines of "Name: value\r\n".
+void append_fields(std::vector<nghttp2_nv>& fields, std::string_view lines) {
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find("\r\n"));
+    const std::size_t colon = line.find(": ");
+    fields.push_back(field(line.substr(0, colon), line.substr(colon + 2)));
+    lines.remove_prefix(line.size() + 2);
+  }
 }
 
 bool has_body(const Exchange::State& state) noexcept { return state.head == nullptr || !is_bodiless(state); }
@@ -84,12 +95,18 @@ struct Http2Session::Callbacks {
     });
   }
 
-  // Trailers are dropped.
   static int on_header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
                        size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void*) {
     Http2Stream* const at = stream(session, frame->hd.stream_id);
-    if (at == nullptr || !is_request(frame)) return 0;
-    return guarded([&] { at->request.add(text_of(name, name_size), text_of(value, value_size)); });
+    if (at == nullptr) return 0;
+    return guarded([&] {
+      const std::string_view field_name = text_of(name, name_size);
+      const std::string_view field_value = text_of(value, value_size);
+      if (is_request(frame)) return at->request.add(field_name, field_value);
+      // nghttp2 lets no pseudo-fields and no fields of a connection through here.
+      if (at->trailers.size() + field_name.size() + field_value.size() > kMaxTrailers) return;
+      at->trailers.append(field_name).append(": ").append(field_value).append("\r\n");
+    });
   }
 
   static int on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size,
@@ -247,9 +264,12 @@ void Http2Session::head_complete(Http2Stream& stream) {
   stream.body_limit = route != nullptr && route->options.max_body_bytes != 0 ? route->options.max_body_bytes
                                                                              : env_.options.max_body_bytes;
   if (head.content_length() > stream.body_limit) return refuse_body(stream);
-  if (!head.expects_continue()) return;
-  const nghttp2_nv status = field(":status", "100");
-  nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id, nullptr, &status, 1, nullptr);
+  if (head.expects_continue()) {
+    const nghttp2_nv status = field(":status", "100");
+    nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id, nullptr, &status, 1, nullptr);
+  }
+  stream.streams_body = route != nullptr && route->options.stream_body;
+  if (stream.streams_body) make_ready(stream);
 }
 
 void Http2Session::refuse_body(Http2Stream& stream) {
@@ -266,6 +286,11 @@ void Http2Session::refuse(Http2Stream& stream, int status, Code code, std::strin
 void Http2Session::add_body(Http2Stream& stream, std::string_view bytes) {
   stream.progress_at = time_;
   stream.moved += bytes.size();
+  if (stream.streams_body && !stream.closed) {
+    stream.body += bytes;  // no more than the window, which grows as the handler reads
+    changed_.broadcast();
+    return;
+  }
   nghttp2_session_consume_stream(session_, stream.id, bytes.size());
   if (stream.answered || stream.running) {
     nghttp2_session_consume_connection(session_, bytes.size());
@@ -281,7 +306,38 @@ void Http2Session::add_body(Http2Stream& stream, std::string_view bytes) {
   buffered_ += bytes.size();
 }
 
+std::size_t Http2Session::read_piece(Http2Stream& stream, std::span<char> into) {
+  Guard guard(lock_);
+  const auto ready = [&] { return !stream.body.empty() || stream.input_done || stream.closed || broken_; };
+  const auto rate = std::max<std::size_t>(env_.options.min_bytes_per_second, 1);
+  const TimePoint earned =
+      after_delay(stream.started_at, env_.options.io_timeout + std::chrono::seconds(stream.moved / rate));
+  if (!changed_.wait_until(guard, std::min(after_delay(now(), env_.options.io_timeout), earned), ready))
+    throw HttpError(408, Code::kDeadlineExceeded, "the request body took too long");
+  if (stream.body.empty()) {
+    if (!stream.input_done) throw Error(Code::kUnavailable, "the client has closed the stream");
+    stream.exchange.trailers = stream.trailers;
+    return 0;
+  }
+  const std::size_t bytes = std::min(into.size(), stream.body.size());
+  stream.taken += bytes;
+  if (stream.taken > stream.body_limit)
+    throw HttpError(413, Code::kOutOfRange,
+                    fmt::format("the body is longer than {} bytes", stream.body_limit));
+  std::memcpy(into.data(), stream.body.data(), bytes);
+  stream.body.erase(0, bytes);
+  nghttp2_session_consume_connection(session_, bytes);
+  if (!stream.closed) nghttp2_session_consume_stream(session_, stream.id, bytes);
+  want_write();
+  return bytes;
+}
+
 void Http2Session::release_body(Http2Stream& stream) noexcept {
+  if (stream.streams_body) {
+    nghttp2_session_consume_connection(session_, stream.body.size());
+    stream.body.clear();
+    return;
+  }
   buffered_ -= stream.body.size();
   stream.body.clear();
   if (stream.withheld != 0) nghttp2_session_consume_connection(session_, std::exchange(stream.withheld, 0));
@@ -289,8 +345,14 @@ void Http2Session::release_body(Http2Stream& stream) noexcept {
 
 void Http2Session::input_complete(Http2Stream& stream) {
   stream.input_done = true;
-  if (stream.answered || stream.closed) return;
+  changed_.broadcast();
+  if (stream.streams_body || stream.answered || stream.closed) return;
   stream.exchange.body = stream.body;
+  stream.exchange.trailers = stream.trailers;
+  make_ready(stream);
+}
+
+void Http2Session::make_ready(Http2Stream& stream) {
   stream.context = with_cancel(connection_->context());
   const std::lock_guard guard(ready_.lock);
   if (ready_.streams.size() == kMaxQueued) {
@@ -411,18 +473,19 @@ void Http2Session::submit_head(Http2Stream& stream, bool streamed) {
   if (!state.content_type.empty()) fields.push_back(field("content-type", state.content_type));
   if (!streamed && state.status != 204 && !(state.status == 304 && !state.has_body))
     fields.push_back(field("content-length", {length.data(), length.size()}));
-  for (std::string_view left = state.fields; !left.empty();) {
-    const std::string_view line = left.substr(0, left.find("\r\n"));
-    const std::size_t colon = line.find(": ");
-    fields.push_back(field(line.substr(0, colon), line.substr(colon + 2)));
-    left.remove_prefix(line.size() + 2);
-  }
+  append_fields(fields, state.fields);
   nghttp2_data_provider provider{{.ptr = &stream}, Callbacks::on_read};
   const int result =
       nghttp2_submit_response(session_, stream.id, fields.data(), fields.size(), body ? &provider : nullptr);
   stream.answered = true;
   stream.progress_at = time_;
   if (result != 0) nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_INTERNAL_ERROR);
+}
+
+void Http2Session::submit_trailers(const Http2Stream& stream) {
+  std::vector<nghttp2_nv> fields;
+  append_fields(fields, stream.exchange.response_trailers);
+  nghttp2_submit_trailer(session_, stream.id, fields.data(), fields.size());
 }
 
 void Http2Session::send_head(Http2Stream& stream) {
@@ -446,6 +509,10 @@ std::ptrdiff_t Http2Session::read_body(Http2Stream& stream, std::span<char> into
   }
   if (all && (!streamed || stream.ended)) {
     flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (!stream.exchange.response_trailers.empty()) {
+      flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+      submit_trailers(stream);
+    }
   } else if (bytes == 0) {
     return NGHTTP2_ERR_DEFERRED;
   }
@@ -548,7 +615,7 @@ void Http2Session::check_progress(TimePoint time) {
         nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
       continue;
     }
-    const bool reads = !stream.input_done && !stream.answered;
+    const bool reads = !stream.input_done && !stream.answered && !stream.streams_body;
     const bool writes = stream.answered && (!stream.exchange.stream_started || !stream.piece.empty());
     const auto earned = options.io_timeout + std::chrono::seconds(stream.moved / rate);
     if (time - stream.progress_at < options.io_timeout && time - stream.started_at < earned) continue;

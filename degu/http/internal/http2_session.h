@@ -54,6 +54,8 @@ class Http2Session {
   void send_head(Http2Stream& stream);
   /// Waits while the client takes nothing. Throws as ResponseStream::write.
   void send_piece(Http2Stream& stream, std::string_view piece);
+  /// As RequestStream::read.
+  std::size_t read_piece(Http2Stream& stream, std::span<char> into);
   std::string peer() const { return connection_->stream().peer(); }
   bool secure() const noexcept { return connection_->secured; }
   std::optional<net::TlsInfo> tls() const;
@@ -85,6 +87,8 @@ class Http2Session {
   void head_complete(Http2Stream& stream);
   void add_body(Http2Stream& stream, std::string_view bytes);
   void input_complete(Http2Stream& stream);
+  void make_ready(Http2Stream& stream);
+  void submit_trailers(const Http2Stream& stream);
   void refuse(Http2Stream& stream, int status, Code code, std::string_view detail);
   void refuse_body(Http2Stream& stream);
   void submit_head(Http2Stream& stream, bool streamed);

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ class Http2Stream final : public ResponseSink {
 
   void start_stream(Exchange::State&) override { session.send_head(*this); }
   void write_piece(Exchange::State&, std::string_view bytes) override { session.send_piece(*this, bytes); }
+  std::size_t read_body(Exchange::State& state, std::span<char> into) override {
+    return streams_body ? session.read_piece(*this, into) : ResponseSink::read_body(state, into);
+  }
   std::string peer() const override { return session.peer(); }
   bool secure() const noexcept override { return session.secure(); }
   std::optional<net::TlsInfo> tls() const override;
@@ -39,10 +43,12 @@ class Http2Stream final : public ResponseSink {
     body.clear();
     if (body.capacity() > kKeep) std::string().swap(body);
     piece.clear();
+    trailers.clear();
     sent = 0;
+    taken = 0;
     withheld = 0;
     context.reset();
-    input_done = head_done = running = answered = ended = false;
+    input_done = head_done = running = answered = ended = streams_body = false;
     closed.store(false, std::memory_order_relaxed);
     moved = 0;
   }
@@ -56,10 +62,13 @@ class Http2Stream final : public ResponseSink {
   Exchange::State exchange;
   std::optional<ContextAnd<CancelFunc>> context;
   uint64_t body_limit = 0;
-  std::string body;          // of the request
-  std::size_t withheld = 0;  // bytes of it that are in the session's `withheld_`
-  std::string piece;         // of a streamed response, not taken yet
-  std::size_t sent = 0;      // of the response's body, or of `piece`
+  std::string body;           // of the request
+  std::size_t taken = 0;      // bytes of it that a handler has read while it came
+  std::string trailers;       // of the request
+  std::size_t withheld = 0;   // bytes of it that are in the session's `withheld_`
+  std::string piece;          // of a streamed response, not taken yet
+  std::size_t sent = 0;       // of the response's body, or of `piece`
+  bool streams_body = false;  // its handler reads `body` while it comes
   bool head_done = false;
   bool input_done = false;
   bool running = false;  // its handler: from when it was queued until the writer has seen that it ended
