@@ -1,11 +1,13 @@
-// Encoders and decoders lie in pools between streams. The pools live as long as the process: what they hold is bounded
-// by Pool's number of idle objects, and each object by what the libraries need for one stream.
+// Encoders and decoders lie in pools between streams. The pools live as long as the process: kMaxPooledCoders bounds
+// how many they hold, and each holds what the libraries need for one stream.
 #include <degu/base/error.h>
 #include <degu/http/content_coding.h>
 #include <degu/http/internal/coder.h>
 #include <degu/http/internal/fields.h>
 #include <degu/sync/pool.h>
 #include <fmt/format.h>
+
+#include <utility>
 
 namespace degu::http {
 namespace {
@@ -43,13 +45,15 @@ Error corrupt(std::string_view why) {
 namespace internal {
 
 void ReturnEncoder::operator()(Encoder* encoder) const noexcept {
+  std::unique_ptr<Encoder> owned(encoder);
   encoder->stop();
-  encoders(coding).put(std::unique_ptr<Encoder>(encoder));
+  if (encoder->living() <= kMaxPooledCoders) encoders(coding).put(std::move(owned));
 }
 
 void ReturnDecoder::operator()(Decoder* decoder) const noexcept {
+  std::unique_ptr<Decoder> owned(decoder);
   decoder->stop();
-  decoders(coding).put(std::unique_ptr<Decoder>(decoder));
+  if (decoder->living() <= kMaxPooledCoders) decoders(coding).put(std::move(owned));
 }
 
 }  // namespace internal

@@ -31,7 +31,7 @@ std::optional<Coding> coding_of(std::string_view name) noexcept;
 /// How hard to try. Values outside of the range are moved into it.
 struct EncodeOptions {
   int gzip_level = 5;    ///< 1 (fast) .. 9 (small)
-  int brotli_level = 4;  ///< 0 (fast) .. 9 (small); from 7 on the encoder wants 8 to 32 MiB while it works
+  int brotli_level = 4;  ///< 0 (fast) .. 9 (small); from 7 on the encoder may want 40 MiB
 };
 
 /// What a decoder stops at, so that a few bytes cannot become many.
@@ -60,8 +60,9 @@ struct ReturnDecoder {
 };
 }  // namespace internal
 
-/// One encoded stream, written piece by piece. Its working memory (gzip 260 KiB, br up to 2 MiB) comes from a pool and
-/// goes back with it. Computes, never waits; one goroutine at a time.
+/// One encoded stream, written piece by piece. Its working memory comes from a pool and goes back with it: 260 KiB for
+/// gzip; for br half a MiB with small pieces, 2 MiB with pieces of 64 KiB, 6 MiB at most. Computes, never waits; one
+/// goroutine at a time.
 class ContentEncoder {
  public:
   explicit ContentEncoder(Coding coding, const EncodeOptions& options = {});

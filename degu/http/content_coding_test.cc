@@ -2,6 +2,7 @@
 #include <degu/base/random.h>
 #include <degu/http/content_coding.h>
 #include <degu/http/internal/accept_encoding.h>
+#include <degu/http/internal/coder.h>
 #include <degu/http/internal/recycled_memory.h>
 #include <degu/rt/run.h>
 #include <degu/sync/wait_group.h>
@@ -214,6 +215,25 @@ TEST(ContentCoding, PoolsServeManyGoroutines) {
     }
     all.wait();
   });
+}
+
+// What a burst of streams has needed does not stay for ever.
+TEST(ContentCoding, PoolsKeepFew) {
+  for (const Coding coding : kCodings) {
+    {
+      std::vector<ContentEncoder> encoders;
+      std::vector<ContentDecoder> decoders;
+      for (int i = 0; i < 100; ++i) {
+        encoders.emplace_back(coding);
+        decoders.emplace_back(coding);
+      }
+    }
+    const bool gzip = coding == Coding::kGzip;
+    const auto encoder = gzip ? internal::make_gzip_encoder() : internal::make_brotli_encoder();
+    const auto decoder = gzip ? internal::make_gzip_decoder() : internal::make_brotli_decoder();
+    EXPECT_LE(encoder->living(), internal::kMaxPooledCoders + 1) << to_string(coding);
+    EXPECT_LE(decoder->living(), internal::kMaxPooledCoders + 1) << to_string(coding);
+  }
 }
 
 TEST(RecycledMemory, GivesFreedBlocksAgain) {

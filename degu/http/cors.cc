@@ -45,12 +45,14 @@ void check_names(const CorsOptions& options, const std::vector<std::string>& nam
 // Puts Vary back if the rest of the chain has replaced it, also when that ends by an exception.
 class KeepVary {
  public:
-  explicit KeepVary(Exchange& c) : c_(c) { internal::add_vary(c, "Origin"); }
+  explicit KeepVary(Exchange& c) : c_(c) {
+    internal::add_vary(internal::ExchangeAccess::state(c).fields, "Origin");
+  }
   KeepVary(const KeepVary&) = delete;
   KeepVary& operator=(const KeepVary&) = delete;
   ~KeepVary() {
     try {
-      internal::add_vary(c_, "Origin");
+      internal::add_vary(internal::ExchangeAccess::state(c_).fields, "Origin");
     } catch (...) {
       // No memory for twelve bytes: a cache that mixes answers up is worse than no answer.
       internal::ExchangeAccess::state(c_).broken = true;
@@ -108,7 +110,7 @@ class Cors {
   void answer_preflight(Exchange& c, std::string_view origin, bool allowed) const {
     for (const std::string_view name :
          {"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}) {
-      internal::add_vary(c, name);
+      internal::add_vary(internal::ExchangeAccess::state(c).fields, name);
     }
     if (!allowed)
       throw HttpError(403, Code::kPermissionDenied, "pages of this origin may not use this server");

@@ -4,6 +4,7 @@
 #include <degu/http/internal/fields.h>
 #include <degu/http/internal/form_data.h>
 #include <degu/http/internal/media_type.h>
+#include <degu/http/internal/response_fields.h>
 #include <degu/net/tls.h>
 #include <fmt/format.h>
 
@@ -40,23 +41,6 @@ void check_field(std::string_view name, std::string_view value) {
   if (is_framing_field(name)) throw Error(Code::kInternal, fmt::format("{} is set by the server", name));
 }
 
-void append_field(std::string& fields, std::string_view name, std::string_view value) {
-  fields.append(name).append(": ").append(value).append("\r\n");
-}
-
-void remove_field(std::string& fields, std::string_view name) {
-  std::size_t at = 0;
-  while (at < fields.size()) {
-    const std::size_t end = fields.find('\n', at) + 1;
-    const std::string_view line = std::string_view(fields).substr(at, end - at);
-    if (internal::equals_ignoring_case(line.substr(0, line.find(':')), name)) {
-      fields.erase(at, end - at);
-    } else {
-      at = end;
-    }
-  }
-}
-
 // The characters that a URI reference is made of, RFC 3986 section 2; browsers read '\\' as '/', so it is not among them.
 bool is_uri_reference(std::string_view text) noexcept {
   constexpr std::string_view kOthers = "-._~:/?#[]@!$&'()*+,;=%";
@@ -88,12 +72,24 @@ void Exchange::State::discard_body() {
   content_type.clear();
   clear_bounded(text);
   shared_text.reset();
+  forget_body();
+}
+
+void Exchange::State::forget_body() {
+  stream_length.reset();
+  if (!coded) return;
+  coded = false;
+  internal::remove_field(fields, "content-encoding");
 }
 
 void Exchange::State::reset() {
   body = {};
   body_read = 0;
   trailers.clear();
+  if (body_decoded) {
+    body_decoded = false;
+    clear_bounded(decoded_body);
+  }
   route = nullptr;
   fallback_status = 404;
   next_handler = 0;
@@ -113,6 +109,7 @@ void Exchange::State::reset() {
   body_stream.reset();
   if (stream) stream.reset();
   response_trailers.clear();
+  if (filter) filter.reset();
   stream_started = false;
   streamed_bytes = 0;
   broken = false;
@@ -152,18 +149,17 @@ std::string_view Exchange::trailer(std::string_view name) const noexcept {
 
 void ResponseStream::add_trailer(std::string_view name, std::string_view value) {
   check_field(name, value);
-  append_field(exchange_.state_->response_trailers, name, value);
+  internal::append_field(exchange_.state_->response_trailers, name, value);
 }
 
 void ResponseStream::write(std::string_view piece) {
   Exchange::State& state = *exchange_.state_;
-  if (!state.stream_started) {
-    state.stream_started = true;
-    state.sink->start_stream(state);
-  }
+  if (!state.stream_started) internal::start_stream(state);
   if (piece.empty() || internal::is_bodiless(state)) return;
-  state.streamed_bytes += piece.size();
-  state.sink->write_piece(state, piece);
+  if (state.filter == nullptr) return internal::send_piece(state, piece);
+  state.text.clear();
+  state.filter->write(piece, state.text);
+  internal::send_piece(state, state.text);
 }
 
 std::string_view Exchange::method() const noexcept { return state_->head->method(); }
@@ -291,14 +287,14 @@ void Exchange::set_header(std::string_view name, std::string_view value) {
     state_->content_type = value;
     return;
   }
-  remove_field(state_->fields, name);
-  append_field(state_->fields, name, value);
+  internal::remove_field(state_->fields, name);
+  internal::append_field(state_->fields, name, value);
 }
 
 void Exchange::add_header(std::string_view name, std::string_view value) {
   if (internal::equals_ignoring_case(name, "content-type")) return set_header(name, value);
   check_field(name, value);
-  append_field(state_->fields, name, value);
+  internal::append_field(state_->fields, name, value);
 }
 
 std::string& Exchange::begin_body(int status, std::string_view content_type) {
@@ -307,6 +303,7 @@ std::string& Exchange::begin_body(int status, std::string_view content_type) {
   state_->has_body = true;
   state_->content_type = content_type;
   state_->shared_text.reset();
+  state_->forget_body();
   clear_bounded(state_->text);
   return state_->text;
 }
@@ -336,6 +333,7 @@ void Exchange::raw(int status, std::string_view content_type, std::string body) 
 void Exchange::raw(int status, std::string_view content_type, std::shared_ptr<const std::string> body) {
   begin_body(status, content_type);
   state_->shared_text = std::move(body);
+  if (state_->shared_text != nullptr) state_->shared_part = *state_->shared_text;
 }
 
 void Exchange::empty(int status) {
@@ -353,6 +351,12 @@ ResponseStream& Exchange::stream(int status, std::string_view content_type) {
   begin_body(status, content_type);
   if (!state_->stream) state_->stream.reset(new ResponseStream(*this));
   return *state_->stream;
+}
+
+ResponseStream& Exchange::stream(int status, std::string_view content_type, uint64_t length) {
+  ResponseStream& result = stream(status, content_type);
+  state_->stream_length = length;
+  return result;
 }
 
 std::size_t Exchange::response_bytes() const noexcept {

@@ -7,6 +7,7 @@
 #include <degu/http/json_codec.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -77,8 +78,8 @@ class RequestStream {
   Exchange& exchange_;
 };
 
-/// A response body sent piece by piece: chunked on HTTP/1.1, until close on 1.0, dropped for HEAD. From
-/// Exchange::stream.
+/// A response body sent piece by piece: chunked on HTTP/1.1, until close on 1.0, by its length if that is known; dropped
+/// for HEAD. From Exchange::stream.
 class ResponseStream {
  public:
   /// Sends one piece; blocks while the client does not read (write timeout of the server). Throws
@@ -214,6 +215,9 @@ class Exchange {
   /// Starts a response body that is sent piece by piece; the head goes out with the first piece. It ends when
   /// the chain returns; if it ends by an exception, the connection is cut so that the client notices.
   ResponseStream& stream(int status, std::string_view content_type);
+  /// The same for a body of exactly `length` bytes, which the client is told. Writing more throws Error(kInternal), and
+  /// after less the connection is cut.
+  ResponseStream& stream(int status, std::string_view content_type, uint64_t length);
 
   /// The response's body buffer, emptied, to write into; reused between requests.
   std::string& begin_body(int status, std::string_view content_type);

@@ -1,16 +1,12 @@
-#include <degu/base/testing/temp_dir.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/http/middleware.h>
 #include <degu/http/router.h>
-#include <degu/http/static_files.h>
 #include <degu/http/test_call.h>
 #include <degu/obs/log.h>
 #include <degu/rt/run.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <string>
 
 namespace degu::http {
@@ -316,61 +312,6 @@ TEST(Middleware, TimeoutEndsTheContext) {
     EXPECT_EQ(call(router, "GET", "/slow", {}, {{"x-request-timeout-ms", "1"}}).status, 504);
     EXPECT_FALSE(current_context().deadline());
   });
-}
-
-// --- Static files
-// ----------------------------------------------------------------------------------------------------
-
-class StaticFilesTest : public ::testing::Test {
- protected:
-  StaticFilesTest() {
-    std::filesystem::create_directories(dir_.file("css"));
-    write("index.html", "<h1>shop</h1>");
-    write("css/site.css", "body{}");
-    write("css/index.html", "css index");
-    write(".secret", "s");
-    std::filesystem::create_symlink("/etc/passwd", dir_.file("link"));
-    router_.get("/*path", static_files(dir_.path()));
-    router_.get("/api/x", [](Exchange& c) { c.text(200, "api"); });
-  }
-  void write(const std::string& name, const std::string& text) { std::ofstream(dir_.file(name)) << text; }
-
-  testing::TempDir dir_;
-  Router router_;
-};
-
-TEST_F(StaticFilesTest, ServesFilesFromMemory) {
-  const Response page = call(router_, "GET", "/");
-  EXPECT_EQ(page.body, "<h1>shop</h1>");
-  EXPECT_EQ(page.header("content-type"), "text/html; charset=utf-8");
-  EXPECT_EQ(call(router_, "GET", "/index.html").body, page.body);
-  EXPECT_EQ(call(router_, "GET", "/css/").body, "css index");
-  EXPECT_EQ(call(router_, "GET", "/css/site.css").header("content-type"), "text/css; charset=utf-8");
-  EXPECT_EQ(call(router_, "GET", "/api/x").body, "api");
-  EXPECT_EQ(call(router_, "HEAD", "/").body, "");
-  EXPECT_EQ(call(router_, "POST", "/").status, 405);
-}
-
-TEST_F(StaticFilesTest, ServesNothingElse) {
-  for (const char* path : {"/none", "/.secret", "/link", "/css", "/css/none.css"}) {
-    EXPECT_EQ(call(router_, "GET", path).status, 404) << path;
-  }
-  for (const char* path :
-       {"/../etc/passwd", "/css/../index.html", "/%2e%2e/x", "/..%2f..%2fetc%2fpasswd", "/a%00"}) {
-    EXPECT_EQ(call(router_, "GET", path).status, 400) << path;
-  }
-  EXPECT_THROW(static_files(dir_.file("none")), Error);
-}
-
-TEST_F(StaticFilesTest, Revalidates) {
-  const std::string etag(call(router_, "GET", "/").header("etag"));
-  const auto ask = [&](const std::string& header) {
-    return call(router_, "GET", "/", {}, {{"If-None-Match", header}}).status;
-  };
-  EXPECT_EQ(ask(etag), 304);
-  EXPECT_EQ(ask("\"x\", W/" + etag), 304);
-  EXPECT_EQ(ask("*"), 304);
-  EXPECT_EQ(ask("\"x\""), 200);
 }
 
 }  // namespace

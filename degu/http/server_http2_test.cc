@@ -67,6 +67,11 @@ Router basic_router() {
     ResponseStream& stream = c.stream(200, "text/plain");
     for (int i = 0; i < 100; ++i) stream.write(std::string(10'000, static_cast<char>('a' + i % 26)));
   });
+  router.get("/sized", [](Exchange& c) {
+    ResponseStream& stream = c.stream(200, "text/plain", 7);
+    stream.write("one,");
+    stream.write("two");
+  });
   router.get("/broken", [](Exchange& c) {
     c.stream(200, "text/plain").write("half");
     throw Error(Code::kUnavailable, "lost");
@@ -154,6 +159,9 @@ TEST(ServerHttp2, StreamsAndTellsWhenAStreamBreaks) {
     EXPECT_EQ(whole.body.size(), 1'000'000U);
     EXPECT_EQ(whole.field("content-length"), "");
     EXPECT_TRUE(whole.ended);
+    const Answer sized = client.call(get("/sized"));
+    EXPECT_EQ(sized.body, "one,two");
+    EXPECT_EQ(sized.field("content-length"), "7");
     const Answer broken = client.call(get("/broken"));
     EXPECT_FALSE(broken.ended);
     EXPECT_EQ(broken.reset, 2U);  // INTERNAL_ERROR

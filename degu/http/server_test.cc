@@ -91,6 +91,17 @@ Router basic_router() {
     c.stream(200, "text/plain").write("half");
     throw Error(Code::kUnavailable, "lost");
   });
+  router.get("/sized", [](Exchange& c) {
+    ResponseStream& stream = c.stream(200, "text/plain", 7);
+    stream.write("one,");
+    stream.write("two");
+  });
+  router.get("/short", [](Exchange& c) { c.stream(200, "text/plain", 7).write("one"); });
+  router.get("/long", [](Exchange& c) { c.stream(200, "text/plain", 2).write("one"); });
+  router.get("/changed", [](Exchange& c) {
+    c.stream(200, "text/plain", 7);
+    throw Error(Code::kNotFound, "changed its mind");
+  });
   router.get("/silent", [](Exchange&) {});
   return router;
 }
@@ -140,6 +151,48 @@ TEST(Server, AFormIsForgottenBeforeTheNextRequest) {
   });
 }
 
+TEST(Server, StreamsByLengthWhenItIsKnown) {
+  run([] {
+    TestServer server(basic_router());
+    const std::string sized = talk(server,
+                                   "GET /sized HTTP/1.1\r\nHost: a\r\n\r\n"
+                                   "HEAD /sized HTTP/1.1\r\nHost: a\r\n\r\n"
+                                   "GET /ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(sized, HasSubstr("Content-Length: 7\r\n\r\none,twoHTTP/1.1 200 OK"));
+    EXPECT_THAT(sized, HasSubstr("Content-Length: 7\r\n\r\nHTTP/1.1 200 OK"));
+    EXPECT_THAT(sized, testing::Not(HasSubstr("chunked")));
+    EXPECT_THAT(sized, EndsWith("pong"));
+    EXPECT_THAT(talk(server,
+                     "GET /sized HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+                     "GET /ping HTTP/1.0\r\n\r\n"),
+                testing::ContainsRegex("Connection: keep-alive\r\n\r\none,twoHTTP(.|\n)*pong"));
+    EXPECT_THAT(talk(server, "GET /changed HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+                testing::ContainsRegex("^HTTP/1.1 404 (.|\n)*changed its mind"));
+  });
+}
+
+// Counts what is logged, instead of printing it.
+class LogCounter : public LogSink {
+ public:
+  LogCounter() { set_log_sink(this); }
+  ~LogCounter() override { set_log_sink(nullptr); }
+  void write(Level, std::string_view, std::span<const LogField>) noexcept override { ++records; }
+  std::atomic<int> records{0};
+};
+
+// A body that is not what was announced must not be taken for whole.
+TEST(Server, CutsStreamsOfAnotherLengthThanAnnounced) {
+  LogCounter log;
+  run([] {
+    TestServer server(basic_router());
+    Client client;
+    for (const char* path : {"/short", "/long"}) {
+      EXPECT_THROW(client.get(server.url(path)), Error) << path;
+    }
+  });
+  EXPECT_EQ(log.records, 2);
+}
+
 TEST(Server, AnswersPipelinedRequestsInOrder) {
   run([] {
     TestServer server(basic_router());
@@ -175,7 +228,10 @@ TEST(Server, ServesHttp10) {
   run([] {
     TestServer server(basic_router());
     EXPECT_THAT(talk(server, "GET /ping HTTP/1.0\r\n\r\n"), HasSubstr("Connection: close\r\n\r\npong"));
-    EXPECT_THAT(talk(server, "GET /stream HTTP/1.0\r\n\r\n"), EndsWith("Connection: close\r\n\r\none,two"));
+    for (const char* fields : {"", "Connection: keep-alive\r\n"}) {
+      EXPECT_THAT(talk(server, std::string("GET /stream HTTP/1.0\r\n") + fields + "\r\n"),
+                  EndsWith("Connection: close\r\n\r\none,two"));
+    }
     net::TcpStream stream = net::TcpStream::connect(server.address());
     send(stream, "GET /ping HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     EXPECT_THAT(receive(stream, "pong"), HasSubstr("Connection: keep-alive"));

@@ -1,100 +1,129 @@
 #include <degu/base/error.h>
 #include <degu/http/internal/fields.h>
+#include <degu/http/internal/static_source.h>
 #include <degu/http/static_files.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <utility>
 
 namespace degu::http {
+
+namespace internal {
+
+bool is_servable(std::string_view path) noexcept {
+  constexpr std::size_t kMaxPath = 1024;
+  if (path.size() > kMaxPath || path.ends_with('/')) return false;
+  if (std::any_of(path.begin(), path.end(),
+                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }))
+    return false;
+  while (!path.empty()) {
+    const std::string_view segment = path.substr(0, path.find('/'));
+    if (segment.empty() || segment.front() == '.') return false;
+    path.remove_prefix(std::min(segment.size() + 1, path.size()));
+  }
+  return true;
+}
+
+std::string_view suffix_of(Coding coding) noexcept {
+  switch (coding) {
+    case Coding::kBrotli:
+      return ".br";
+    case Coding::kGzip:
+      return ".gz";
+    case Coding::kIdentity:
+      break;
+  }
+  return "";
+}
+
+}  // namespace internal
+
 namespace {
 
-namespace fs = std::filesystem;
+std::string_view last_segment(std::string_view path) noexcept { return path.substr(path.rfind('/') + 1); }
 
-struct Entry {
-  std::string path;
-  std::string type;
-  std::string etag;
-  std::shared_ptr<const std::string> content;
-};
+// A date like 20240131 must not be taken for a hash, hence digits and letters.
+bool is_hash(std::string_view part) noexcept {
+  constexpr std::size_t kMinDigits = 8;
+  bool digits = false;
+  bool letters = false;
+  for (const char c : part) {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit && !(c >= 'a' && c <= 'f')) return false;
+    (digit ? digits : letters) = true;
+  }
+  return part.size() >= kMinDigits && digits && letters;
+}
 
-struct Files {
-  std::vector<Entry> entries;  // sorted by path
+bool has_hash(std::string_view path) noexcept {
+  std::string_view name = last_segment(path);
+  std::size_t end = name.find_first_of(".-");
+  while (end != std::string_view::npos) {
+    if (is_hash(name.substr(0, end))) return true;
+    name.remove_prefix(end + 1);
+    end = name.find_first_of(".-");
+  }
+  return false;  // what is behind the last dot is an extension
+}
+
+// No file has a '/' in its name.
+bool has_encoded_slash(std::string_view raw_path) noexcept {
+  for (std::size_t at = raw_path.find('%'); at != std::string_view::npos; at = raw_path.find('%', at + 1)) {
+    if (internal::equals_ignoring_case(raw_path.substr(at, 3), "%2f")) return true;
+  }
+  return false;
+}
+
+// Relative, and marked as such: "//host" or "scheme:" in a name cannot lead elsewhere.
+void redirect_to_folder(Exchange& c) {
+  const std::string_view query = c.target().substr(std::min(c.target().find('?'), c.target().size()));
+  c.set_header("Location", fmt::format("./{}/{}", last_segment(c.path()), query));
+  c.empty(301);
+}
+
+struct Site {
+  std::unique_ptr<internal::StaticSource> source;
   StaticOptions options;
 
-  const Entry* find(std::string_view path) const noexcept {
-    const auto at =
-        std::lower_bound(entries.begin(), entries.end(), path,
-                         [](const Entry& entry, std::string_view wanted) { return entry.path < wanted; });
-    return at != entries.end() && at->path == path ? &*at : nullptr;
+  bool try_file(Exchange& c, const std::string& path) const {
+    return !path.empty() && internal::is_servable(path) && source->serve(c, path);
+  }
+  bool try_redirect(Exchange& c, const std::string& path) const {
+    const std::string index = path + "/" + options.index;
+    if (options.index.empty() || !internal::is_servable(index) || !source->has(index)) return false;
+    redirect_to_folder(c);
+    return true;
+  }
+
+  void serve(Exchange& c) const {
+    c.set_header("X-Content-Type-Options", "nosniff");
+    const std::string path(c.param("path"));
+    if (!has_encoded_slash(c.path())) {
+      if (path.empty() || path.back() == '/') {
+        if (try_file(c, path + options.index)) return;
+      } else {
+        if (try_file(c, path) || try_redirect(c, path)) return;
+      }
+      const bool is_page = last_segment(path).find('.') == std::string_view::npos;
+      if (is_page && try_file(c, options.fallback)) return;
+    }
+    throw Error(Code::kNotFound, "nothing is served at this path");
   }
 };
 
-// FNV-1a, 64 bits: tells versions of one file apart; not a defence against anyone.
-uint64_t hash(std::string_view text) noexcept {
-  uint64_t value = 0xcbf29ce484222325ULL;
-  for (const char c : text) {
-    value ^= static_cast<unsigned char>(c);
-    value *= 0x100000001b3ULL;
-  }
-  return value;
-}
-
-// If-None-Match: "*" or a list of tags; weak ones compare as strong ones do (RFC 9110 section 13.1.2).
-bool matches_etag(std::string_view header, std::string_view etag) noexcept {
-  bool found = header == "*";
-  internal::each_list_element(header, [&](std::string_view tag) {
-    if (tag.starts_with("W/")) tag.remove_prefix(2);
-    found = found || tag == etag;
-  });
-  return found;
-}
-
-void serve(const Files& files, Exchange& c) {
-  std::string path(c.param("path"));
-  if (path.empty() || path.back() == '/') path += files.options.index;
-  const Entry* entry = files.find(path);
-  if (entry == nullptr) throw Error(Code::kNotFound, "nothing is served at this path");
-  c.set_header("ETag", entry->etag);
-  c.set_header("Cache-Control", files.options.cache_control);
-  c.set_header("X-Content-Type-Options", "nosniff");
-  if (matches_etag(c.header("if-none-match"), entry->etag)) return c.empty(304);
-  c.raw(200, entry->type, entry->content);
-}
-
-bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
-
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string content{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (!in.good() && !in.eof()) throw Error(Code::kUnavailable, fmt::format("cannot read {}", path.string()));
-  return content;
-}
-
-std::vector<StaticFile> read_directory(const std::string& dir, std::size_t max_total_bytes) {
-  std::error_code error;
-  if (!fs::is_directory(dir, error)) throw Error(Code::kNotFound, fmt::format("{} is not a directory", dir));
-  std::vector<StaticFile> files;
-  std::size_t total = 0;
-  for (auto at = fs::recursive_directory_iterator(dir); at != fs::recursive_directory_iterator(); ++at) {
-    if (is_hidden(at->path()) || at->is_symlink()) {
-      at.disable_recursion_pending();
-      continue;
-    }
-    if (!at->is_regular_file()) continue;
-    total += at->file_size();
-    if (total > max_total_bytes) {
-      throw Error(Code::kResourceExhausted, fmt::format("{} holds more than {} bytes", dir, max_total_bytes));
-    }
-    files.push_back({fs::relative(at->path(), dir).generic_string(), read_file(at->path())});
-  }
-  return files;
+Handler handler_of(std::unique_ptr<internal::StaticSource> source, StaticOptions options) {
+  auto site = std::make_unique<const Site>(Site{std::move(source), std::move(options)});
+  return [site = std::move(site)](Exchange& c) { site->serve(c); };
 }
 
 }  // namespace
+
+std::string_view internal::cache_control_of(std::string_view path, const StaticOptions& options) noexcept {
+  constexpr std::string_view kImmutable = "public, max-age=31536000, immutable";  // a year
+  return options.immutable_hashes && has_hash(path) ? kImmutable : std::string_view(options.cache_control);
+}
 
 std::string_view content_type_of(std::string_view path) noexcept {
   struct Row {
@@ -134,24 +163,17 @@ std::string_view content_type_of(std::string_view path) noexcept {
 }
 
 Handler static_files(const std::string& dir, StaticOptions options) {
-  const std::size_t limit = options.max_total_bytes;
-  return static_files(read_directory(dir, limit), std::move(options));
+  if (!options.from_disk) {
+    const std::size_t limit = options.max_total_bytes;
+    return static_files(internal::read_directory(dir, limit), std::move(options));
+  }
+  auto source = internal::make_disk_source(dir, options);
+  return handler_of(std::move(source), std::move(options));
 }
 
-Handler static_files(std::vector<StaticFile> list, StaticOptions options) {
-  auto files = std::make_shared<Files>();
-  files->options = std::move(options);
-  for (StaticFile& file : list) {
-    Entry entry;
-    entry.type = content_type_of(file.path);
-    entry.etag = fmt::format("\"{:016x}\"", hash(file.content));
-    entry.path = std::move(file.path);
-    entry.content = std::make_shared<const std::string>(std::move(file.content));
-    files->entries.push_back(std::move(entry));
-  }
-  std::sort(files->entries.begin(), files->entries.end(),
-            [](const Entry& a, const Entry& b) { return a.path < b.path; });
-  return [files = std::shared_ptr<const Files>(std::move(files))](Exchange& c) { serve(*files, c); };
+Handler static_files(std::vector<StaticFile> files, StaticOptions options) {
+  auto source = internal::make_memory_source(std::move(files), options);
+  return handler_of(std::move(source), std::move(options));
 }
 
 }  // namespace degu::http

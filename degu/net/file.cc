@@ -223,8 +223,10 @@ File::~File() {
 File File::open(const std::string& path, const OpenOptions& options) {
   const int fd = blocking([&] { return open_raw(path, flags_of(options), options.permissions); });
   if (fd < 0) throw errno_error(-fd, fmt::format("cannot open {}", path));
-  return File(new internal::FileHandle(fd, path));
+  return adopt(fd, path);
 }
+
+File File::adopt(int fd, const std::string& path) { return File(new internal::FileHandle(fd, path)); }
 
 File File::create(const std::string& path, uint32_t permissions) {
   return open(path, {.write = true, .create = true, .truncate = true, .permissions = permissions});

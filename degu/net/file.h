@@ -87,7 +87,10 @@ class File {
   explicit operator bool() const noexcept { return fd() >= 0; }
 
  private:
+  friend class Root;
   explicit File(internal::FileHandle* handle) noexcept : handle_(handle) {}
+  // Takes over a descriptor.
+  static File adopt(int fd, const std::string& path);
 
   internal::FileHandle* handle_ = nullptr;
 };

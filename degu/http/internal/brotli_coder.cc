@@ -12,24 +12,27 @@
 namespace degu::http::internal {
 namespace {
 
-// Windows of 64 KiB to 1 MiB: larger ones cost memory for every response, and find little more in one.
+// Windows of 64 to 256 KiB: larger ones cost memory for every response, and find little more in one.
 constexpr int kMinWindowBits = 16;
-constexpr int kStreamWindowBits = 18;
-constexpr int kMaxWindowBits = 20;
+constexpr int kMaxWindowBits = 18;
 
 uint8_t* bytes_of(std::string_view text) noexcept {
   return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
 }
 
+std::atomic<int> encoders{0};
+std::atomic<int> decoders{0};
+
 class BrotliEncoder final : public Encoder {
  public:
+  BrotliEncoder() : Encoder(encoders) {}
   ~BrotliEncoder() override { stop(); }
 
   void start(const EncodeOptions& options, std::size_t one_piece) override {
     stop();
     state_ = BrotliEncoderCreateInstance(RecycledMemory::allocate_from, RecycledMemory::free_to, &memory_);
     if (state_ == nullptr) throw std::bad_alloc();
-    const int window = one_piece == 0 ? kStreamWindowBits
+    const int window = one_piece == 0 ? kMaxWindowBits
                                       : std::clamp(static_cast<int>(std::bit_width(one_piece)),
                                                    kMinWindowBits, kMaxWindowBits);
     set(BROTLI_PARAM_QUALITY, static_cast<uint32_t>(std::clamp(options.brotli_level, 0, 9)));
@@ -73,6 +76,7 @@ class BrotliEncoder final : public Encoder {
 
 class BrotliDecoder final : public Decoder {
  public:
+  BrotliDecoder() : Decoder(decoders) {}
   ~BrotliDecoder() override { stop(); }
 
   void start(std::size_t max_output) override {

@@ -3,6 +3,7 @@
 
 #include <degu/http/content_coding.h>
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -15,13 +16,30 @@ inline constexpr std::size_t kCoderPiece = 16 * 1024;
 
 enum class EncodeStep : uint8_t { kGoOn, kFlush, kFinish };
 
-/// Makes one stream after another; keeps its memory between them.
-class Encoder {
+/// One that is done is kept for the next stream, unless more than these of its kind live: what a burst of streams has
+/// needed must not stay for ever.
+inline constexpr int kMaxPooledCoders = 32;
+
+/// What encoders and decoders share: they are counted, by kind.
+class Coder {
  public:
-  Encoder() = default;
-  Encoder(const Encoder&) = delete;
-  Encoder& operator=(const Encoder&) = delete;
-  virtual ~Encoder() = default;
+  explicit Coder(std::atomic<int>& living) noexcept : living_(living) {
+    living_.fetch_add(1, std::memory_order_relaxed);
+  }
+  Coder(const Coder&) = delete;
+  Coder& operator=(const Coder&) = delete;
+  virtual ~Coder() { living_.fetch_sub(1, std::memory_order_relaxed); }
+  /// Those of this kind.
+  int living() const noexcept { return living_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int>& living_;
+};
+
+/// Makes one stream after another; keeps its memory between them.
+class Encoder : public Coder {
+ public:
+  using Coder::Coder;
   /// Begins a stream. `one_piece`: all of it comes with the first call of encode(), so many bytes; 0: not known.
   virtual void start(const EncodeOptions& options, std::size_t one_piece) = 0;
   virtual void encode(std::string_view in, EncodeStep step, std::string& out) = 0;
@@ -30,12 +48,9 @@ class Encoder {
 };
 
 /// Reads one stream after another; keeps its memory between them.
-class Decoder {
+class Decoder : public Coder {
  public:
-  Decoder() = default;
-  Decoder(const Decoder&) = delete;
-  Decoder& operator=(const Decoder&) = delete;
-  virtual ~Decoder() = default;
+  using Coder::Coder;
 
   enum class Outcome : uint8_t {
     kGoOn,      ///< more input, or more room, is needed

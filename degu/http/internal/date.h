@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,5 +24,10 @@ class DateCache {
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT", 29 characters, into `out` (RFC 9110 section 5.6.7).
 void format_http_date(std::time_t time, char* out) noexcept;
+
+/// The three formats of RFC 9110 section 5.6.7, exactly: "Sun, 06 Nov 1994 08:49:37 GMT",
+/// "Sunday, 06-Nov-94 08:49:37 GMT" (a year more than 50 years ahead of `now` means the one a century before) and
+/// "Sun Nov  6 08:49:37 1994". The day of the week must be one, and need not be the right one. Nothing for all else.
+std::optional<std::time_t> parse_http_date(std::string_view text, std::time_t now) noexcept;
 
 }  // namespace degu::http::internal

@@ -40,6 +40,19 @@ void log_failure(const Exchange::State& state, std::string_view what) noexcept {
        {"error", what}});
 }
 
+// What the filter of a streamed body holds back still. A body that is shorter than announced must not look whole.
+void end_stream(Exchange::State& state) {
+  if (state.broken || is_bodiless(state)) return;
+  if (state.filter != nullptr) {
+    state.text.clear();
+    state.filter->finish(state.text);
+    send_piece(state, state.text);
+  }
+  if (!state.stream_length || state.streamed_bytes == *state.stream_length) return;
+  state.broken = true;
+  log_failure(state, "a stream has fewer bytes than it announced");
+}
+
 }  // namespace
 
 void find_route(const RouteTable& table, Exchange::State& state) {
@@ -77,10 +90,33 @@ void run_exchange(Exchange::State& state) {
     // middleware kept the chain from getting there.
     if (state.status == 0) state.status = exchange.status();
     if (state.stream && !state.stream_started) state.stream->write({});
+    if (state.stream_started) end_stream(state);
   } catch (...) {
     answer_exception(state);
   }
+  if (state.filter) state.filter.reset();
   state.clear_locals();
+}
+
+void start_stream(Exchange::State& state) {
+  state.stream_started = true;
+  if (state.filter != nullptr) {
+    if (state.filter->start(state)) {
+      state.stream_length.reset();
+    } else {
+      state.filter.reset();
+    }
+  }
+  state.sink->start_stream(state);
+}
+
+void send_piece(Exchange::State& state, std::string_view piece) {
+  if (piece.empty()) return;  // it would look like the end
+  if (state.stream_length && piece.size() > *state.stream_length - state.streamed_bytes) {
+    throw Error(Code::kInternal, "a stream has more bytes than it announced");
+  }
+  state.streamed_bytes += piece.size();
+  state.sink->write_piece(state, piece);
 }
 
 void answer_exception(Exchange::State& state) noexcept {
@@ -119,6 +155,9 @@ void answer_problem(Exchange::State& state, int status, Code code, std::string_v
                     const std::vector<ErrorDetail>& details) {
   state.stream.reset();
   state.discard_body();
+  for (const char* name : {"etag", "last-modified", "content-encoding", "content-range"}) {
+    remove_field(state.fields, name);
+  }
   state.status = status;
   state.has_body = true;
   state.content_type = "application/problem+json";
@@ -174,7 +213,7 @@ void append_response_head(std::string& out, const Exchange::State& state, const 
     out.append("Transfer-Encoding: chunked\r\n");
   } else if (!options.until_close && state.status != 204 && !(state.status == 304 && !state.has_body)) {
     out.append("Content-Length: ");
-    append_number(out, state.response_body().size());
+    append_number(out, state.stream_length.value_or(state.response_body().size()));
     out.append("\r\n");
   }
   if (!options.keep_alive) {

@@ -12,11 +12,16 @@ void find_route(const RouteTable& table, Exchange::State& state);
 /// become problem documents.
 void run_exchange(Exchange::State& state);
 
+/// Sends the head of a streamed response, when the body's filter has seen it.
+void start_stream(Exchange::State& state);
+/// Sends a piece of the body as it is. Throws as ResponseStream::write.
+void send_piece(Exchange::State& state, std::string_view piece);
+
 /// Called in a catch block: turns the current exception into the response, or marks a stream that has begun
 /// as broken.
 void answer_exception(Exchange::State& state) noexcept;
 
-/// Replaces the response by an RFC 9457 document.
+/// Replaces the response by an RFC 9457 document; what the fields say about the former body goes with it.
 void answer_problem(Exchange::State& state, int status, Code code, std::string_view detail,
                     const std::vector<ErrorDetail>& details);
 

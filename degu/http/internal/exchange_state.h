@@ -3,10 +3,12 @@
 #pragma once
 
 #include <degu/http/exchange.h>
+#include <degu/http/internal/body_filter.h>
 #include <degu/http/internal/form_data.h>
 #include <degu/http/internal/route_table.h>
 #include <degu/http/request_parser.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -52,8 +54,11 @@ struct Exchange::State {
   // The request.
   RequestHead* head = nullptr;
   std::string_view body;
-  std::size_t body_read = 0;  // of it, by RequestStream
-  std::string trailers;       // "Name: value\r\n" lines
+  std::size_t body_read = 0;                 // of it, by RequestStream
+  std::string trailers;                      // "Name: value\r\n" lines
+  std::string decoded_body;                  // what body views when body_decoded
+  bool body_decoded = false;                 // by decompress()
+  std::size_t max_body_bytes = 1024 * 1024;  // the server's; a route may have its own
   internal::ResponseSink* sink = nullptr;
 
   // The route.
@@ -79,10 +84,14 @@ struct Exchange::State {
   std::string content_type;
   std::string fields;  // "Name: value\r\n" lines
   std::string text;
-  std::shared_ptr<const std::string> shared_text;
+  std::shared_ptr<const std::string> shared_text;  // instead of text
+  std::string_view shared_part;                    // what of it is sent
+  bool coded = false;                              // text is compressed, and fields say so
   std::unique_ptr<RequestStream> body_stream;
   std::unique_ptr<ResponseStream> stream;
-  std::string response_trailers;  // "Name: value\r\n" lines
+  std::string response_trailers;                 // "Name: value\r\n" lines
+  std::unique_ptr<internal::BodyFilter> filter;  // of the stream
+  std::optional<uint64_t> stream_length;         // absent: known at its end only
   bool stream_started = false;
   std::size_t streamed_bytes = 0;
   bool broken = false;  // a streamed response failed halfway: cut the connection
@@ -96,9 +105,16 @@ struct Exchange::State {
   void reset();
   /// Forgets the response's body and status; its fields stay.
   void discard_body();
+  /// The body is about to be another one: takes back its announced length and what compress() has said about it.
+  void forget_body();
   void clear_locals() noexcept;
+  /// The most that a body of this request may have.
+  std::size_t body_limit() const noexcept {
+    const std::size_t own = route != nullptr ? route->options.max_body_bytes : 0;
+    return own != 0 ? own : max_body_bytes;
+  }
   std::string_view response_body() const noexcept {
-    return shared_text ? std::string_view(*shared_text) : std::string_view(text);
+    return shared_text ? shared_part : std::string_view(text);
   }
 };
 

@@ -1,5 +1,5 @@
-// gzip by zlib. A z_stream allocates at its first start and is reset from then on: deflate 260 KiB, inflate 44 KiB, whatever
-// the other side sends.
+// gzip by zlib. A z_stream allocates at its first start and is reset from then on: deflate 260 KiB, inflate 44 KiB,
+// whatever the other side sends.
 #include <degu/base/assert.h>
 #include <degu/http/internal/coder.h>
 #include <zlib.h>
@@ -22,8 +22,12 @@ Bytef* as_input(std::string_view in) noexcept {
   return reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
 }
 
+std::atomic<int> encoders{0};
+std::atomic<int> decoders{0};
+
 class GzipEncoder final : public Encoder {
  public:
+  GzipEncoder() : Encoder(encoders) {}
   ~GzipEncoder() override {
     if (ready_) deflateEnd(&stream_);
   }
@@ -76,6 +80,7 @@ class GzipEncoder final : public Encoder {
 
 class GzipDecoder final : public Decoder {
  public:
+  GzipDecoder() : Decoder(decoders) {}
   ~GzipDecoder() override {
     if (ready_) inflateEnd(&stream_);
   }

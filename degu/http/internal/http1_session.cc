@@ -31,11 +31,17 @@ constexpr std::size_t kCopyBody = 8 * 1024;
 constexpr std::size_t kLingerBytes = 256 * 1024;
 constexpr std::chrono::nanoseconds kLingerTime = std::chrono::milliseconds(500);
 
+// How the body of a streamed response is framed.
+bool is_chunked(const Exchange::State& state) noexcept {
+  return state.head->minor_version() != 0 && !state.stream_length && !is_bodiless(state);
+}
+
 }  // namespace
 
 Http1Session::End Http1Session::serve(Connection& connection) noexcept {
   connection_ = &connection;
   exchange_.sink = this;
+  exchange_.max_body_bytes = env_.options.max_body_bytes;
   Next next = Next::kClose;
   try {
     next = first_bytes();
@@ -194,8 +200,7 @@ Http1Session::Next Http1Session::take_body() {
   const std::size_t head_bytes = parser_.consumed();
   request_bytes_ = head_bytes;
   if (!head.chunked() && head.content_length() == 0) return Next::kServe;
-  const std::size_t route_limit = exchange_.route != nullptr ? exchange_.route->options.max_body_bytes : 0;
-  const uint64_t limit = route_limit != 0 ? route_limit : env_.options.max_body_bytes;
+  const uint64_t limit = exchange_.body_limit();
   if (head.content_length() > limit) {
     return refuse_body(limit);
   }
@@ -412,19 +417,21 @@ void Http1Session::linger() {
 
 void Http1Session::start_stream(Exchange::State& state) {
   const bool http10 = state.head->minor_version() == 0;
-  keep_alive_ = state.head->keep_alive() && !http10 && !env_.draining.load(std::memory_order_relaxed);
+  const bool has_end = !http10 || state.stream_length.has_value();
+  keep_alive_ = state.head->keep_alive() && has_end && !env_.draining.load(std::memory_order_relaxed);
   out_.clear();
   HeadOptions options;
   options.date = date_.line();
   options.keep_alive = keep_alive_;
-  options.chunked = !http10 && !is_bodiless(state);
-  options.until_close = !options.chunked;
+  options.http10 = http10;
+  options.chunked = is_chunked(state);
+  options.until_close = !options.chunked && !state.stream_length;
   append_response_head(out_, state, options);
 }
 
 // out_ holds the head until the first piece takes it along.
 void Http1Session::write_piece(Exchange::State& state, std::string_view piece) {
-  const bool chunked = state.head->minor_version() != 0;
+  const bool chunked = is_chunked(state);
   if (chunked) fmt::format_to(std::back_inserter(out_), "{:x}\r\n", piece.size());
   const std::string_view tail = chunked ? "\r\n" : "";
   const std::array<iovec, 3> parts{{{out_.data(), out_.size()},
@@ -442,13 +449,14 @@ void Http1Session::write_piece(Exchange::State& state, std::string_view piece) {
 
 Http1Session::Next Http1Session::finish_stream() {
   if (exchange_.broken) return Next::kClose;
-  if (exchange_.head->minor_version() != 0 && !is_bodiless(exchange_)) {
+  if (is_chunked(exchange_)) {
     out_ += "0\r\n";
     if (exchange_.head->header("te") == "trailers") out_ += exchange_.response_trailers;
     out_ += "\r\n";
   }
   const bool sent = out_.empty() || send(out_, {});
-  return sent && keep_alive_ ? Next::kServe : Next::kClose;
+  const bool until_close = exchange_.head->minor_version() == 0 && !exchange_.stream_length;
+  return sent && keep_alive_ && !until_close ? Next::kServe : Next::kClose;
 }
 
 }  // namespace degu::http::internal

@@ -241,6 +241,7 @@ Http2Stream& Http2Session::open_stream(int32_t id) {
   if (spare_.empty()) spare_.push_back(std::make_unique<Http2Stream>(*this, env_.options.head));
   Http2Stream& stream = *spare_.back();
   stream.id = id;
+  stream.exchange.max_body_bytes = env_.options.max_body_bytes;
   stream.index = streams_.size();
   stream.started_at = stream.progress_at = time_;
   streams_.push_back(std::move(spare_.back()));
@@ -261,9 +262,7 @@ void Http2Session::head_complete(Http2Stream& stream) {
   stream.exchange.head = &head;
   find_route(env_.table, stream.exchange);
   const Route* const route = stream.exchange.route;
-  stream.body_limit = route != nullptr && route->options.max_body_bytes != 0 ? route->options.max_body_bytes
-                                                                             : env_.options.max_body_bytes;
-  if (head.content_length() > stream.body_limit) return refuse_body(stream);
+  if (head.content_length() > stream.exchange.body_limit()) return refuse_body(stream);
   if (head.expects_continue()) {
     const nghttp2_nv status = field(":status", "100");
     nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id, nullptr, &status, 1, nullptr);
@@ -273,7 +272,8 @@ void Http2Session::head_complete(Http2Stream& stream) {
 }
 
 void Http2Session::refuse_body(Http2Stream& stream) {
-  refuse(stream, 413, Code::kOutOfRange, fmt::format("the body is longer than {} bytes", stream.body_limit));
+  refuse(stream, 413, Code::kOutOfRange,
+         fmt::format("the body is longer than {} bytes", stream.exchange.body_limit()));
 }
 
 void Http2Session::refuse(Http2Stream& stream, int status, Code code, std::string_view detail) {
@@ -301,7 +301,7 @@ void Http2Session::add_body(Http2Stream& stream, std::string_view bytes) {
   } else {
     nghttp2_session_consume_connection(session_, bytes.size());
   }
-  if (stream.body.size() + bytes.size() > stream.body_limit) return refuse_body(stream);
+  if (stream.body.size() + bytes.size() > stream.exchange.body_limit()) return refuse_body(stream);
   stream.body += bytes;
   buffered_ += bytes.size();
 }
@@ -321,9 +321,9 @@ std::size_t Http2Session::read_piece(Http2Stream& stream, std::span<char> into) 
   }
   const std::size_t bytes = std::min(into.size(), stream.body.size());
   stream.taken += bytes;
-  if (stream.taken > stream.body_limit)
+  if (stream.taken > stream.exchange.body_limit())
     throw HttpError(413, Code::kOutOfRange,
-                    fmt::format("the body is longer than {} bytes", stream.body_limit));
+                    fmt::format("the body is longer than {} bytes", stream.exchange.body_limit()));
   std::memcpy(into.data(), stream.body.data(), bytes);
   stream.body.erase(0, bytes);
   nghttp2_session_consume_connection(session_, bytes);
@@ -463,7 +463,7 @@ void Http2Session::submit_head(Http2Stream& stream, bool streamed) {
   const Exchange::State& state = stream.exchange;
   const bool body = has_body(state) && (streamed || !state.response_body().empty());
   const fmt::format_int status(state.status);
-  const fmt::format_int length(state.response_body().size());
+  const fmt::format_int length(state.stream_length.value_or(state.response_body().size()));
   constexpr std::size_t kDateAt = 6;  // behind "Date: "
   constexpr std::size_t kDateBytes = 29;
   std::vector<nghttp2_nv> fields;
@@ -471,7 +471,7 @@ void Http2Session::submit_head(Http2Stream& stream, bool streamed) {
   fields.push_back(field(":status", {status.data(), status.size()}));
   fields.push_back(field("date", date_.line().substr(kDateAt, kDateBytes)));
   if (!state.content_type.empty()) fields.push_back(field("content-type", state.content_type));
-  if (!streamed && state.status != 204 && !(state.status == 304 && !state.has_body))
+  if ((!streamed || state.stream_length) && state.status != 204 && !(state.status == 304 && !state.has_body))
     fields.push_back(field("content-length", {length.data(), length.size()}));
   append_fields(fields, state.fields);
   nghttp2_data_provider provider{{.ptr = &stream}, Callbacks::on_read};

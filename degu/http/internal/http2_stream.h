@@ -61,7 +61,6 @@ class Http2Stream final : public ResponseSink {
   Http2Request request;
   Exchange::State exchange;
   std::optional<ContextAnd<CancelFunc>> context;
-  uint64_t body_limit = 0;
   std::string body;           // of the request
   std::size_t taken = 0;      // bytes of it that a handler has read while it came
   std::string trailers;       // of the request

@@ -11,7 +11,7 @@ namespace degu::http::internal {
 class RecycledMemory {
  public:
   static constexpr std::size_t kMaxKept = 32;
-  static constexpr std::size_t kMaxKeptBytes = 4 * 1024 * 1024;
+  static constexpr std::size_t kMaxKeptBytes = 2 * 1024 * 1024;
 
   RecycledMemory() = default;
   RecycledMemory(const RecycledMemory&) = delete;

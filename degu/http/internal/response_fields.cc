@@ -1,42 +1,56 @@
-#include <degu/http/internal/exchange_access.h>
-#include <degu/http/internal/fields.h>
 #include <degu/http/internal/response_fields.h>
 
 namespace degu::http::internal {
-namespace {
 
-// Calls f(name, value) for each line until one returns true.
-template <class F>
-bool any_field(std::string_view fields, F f) {
-  while (!fields.empty()) {
-    const std::size_t end = fields.find("\r\n");
-    const std::string_view line = fields.substr(0, end);
-    const std::size_t colon = line.find(':');
-    if (f(line.substr(0, colon), line.substr(colon + 1))) return true;
-    fields.remove_prefix(end + 2);
-  }
-  return false;
+std::string_view find_field(std::string_view fields, std::string_view name) noexcept {
+  std::string_view found;
+  bool first = true;
+  each_field(fields, name, [&](std::string_view value) {
+    if (first) found = value;
+    first = false;
+  });
+  return found;
 }
-
-}  // namespace
 
 bool has_field(std::string_view fields, std::string_view name) noexcept {
-  return any_field(
-      fields, [&](std::string_view field, std::string_view) { return equals_ignoring_case(field, name); });
+  bool found = false;
+  each_field(fields, name, [&](std::string_view) { found = true; });
+  return found;
 }
 
-void add_vary(Exchange& exchange, std::string_view name) {
-  const bool there =
-      any_field(ExchangeAccess::state(exchange).fields, [&](std::string_view field, std::string_view value) {
-        bool found = false;
-        if (equals_ignoring_case(field, "vary")) {
-          each_list_element(value, [&](std::string_view element) {
-            found = found || element == "*" || equals_ignoring_case(element, name);
-          });
-        }
-        return found;
-      });
-  if (!there) exchange.add_header("Vary", name);
+void append_field(std::string& fields, std::string_view name, std::string_view value) {
+  fields.append(name).append(": ").append(value).append("\r\n");
+}
+
+void remove_field(std::string& fields, std::string_view name) {
+  std::size_t at = 0;
+  while (at < fields.size()) {
+    const std::size_t end = fields.find('\n', at) + 1;
+    const std::string_view line = std::string_view(fields).substr(at, end - at);
+    if (equals_ignoring_case(line.substr(0, line.find(':')), name)) {
+      fields.erase(at, end - at);
+    } else {
+      at = end;
+    }
+  }
+}
+
+void add_vary(std::string& fields, std::string_view name) {
+  std::string list;
+  bool there = false;
+  each_field(fields, "vary", [&](std::string_view value) {
+    each_list_element(value, [&](std::string_view element) {
+      there = there || element == "*" || equals_ignoring_case(element, name);
+      if (!list.empty()) list += ", ";
+      list += element;
+    });
+  });
+  if (there) return;
+  if (!list.empty()) {
+    remove_field(fields, "vary");
+    list += ", ";
+  }
+  append_field(fields, "Vary", list.append(name));
 }
 
 }  // namespace degu::http::internal
