@@ -1,4 +1,7 @@
 #include <degu/base/error.h>
+#include <degu/http/compress.h>
+#include <degu/http/csrf.h>
+#include <degu/http/secure_headers.h>
 #include <degu/http/static_files.h>
 #include <degu/rpc/rest.h>
 #include <shop/catalog/picture.h>
@@ -24,20 +27,16 @@ using degu::http::RouterGroup;
 using degu::http::StaticFile;
 
 // The pages take scripts, styles, pictures and data from here only, and nothing inline.
-constexpr std::string_view kPolicy =
+constexpr const char* kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'";
+    "form-action 'self'; base-uri 'none'";
 
 // Paths of pages; web/js/main.js has the same list. All are the one document, whose script shows the page.
 constexpr std::string_view kPages[] = {"/",         "/products/:id", "/cart",       "/checkout",     "/login",
                                        "/register", "/orders",       "/orders/:id", "/notifications"};
 
-void secure_page(Exchange& c) {
-  c.next();
-  c.set_header("Content-Security-Policy", kPolicy);
-  c.set_header("Referrer-Policy", "same-origin");
-  c.set_header("Cross-Origin-Opener-Policy", "same-origin");
+degu::http::Handler secure_page() {
+  return degu::http::secure_headers({.content_security_policy = kPolicy, .referrer_policy = "same-origin"});
 }
 
 // RFC 9110 §11.6.1: a 401 says which scheme would do.
@@ -64,7 +63,7 @@ std::vector<StaticFile> web_files_in(std::string_view folder) {
 // For a path without a rest parameter: always that file.
 degu::http::Handler serve_file(std::string_view name) {
   std::vector<StaticFile> files = {{std::string(name), web_files_in(name).at(0).content}};
-  return degu::http::static_files(std::move(files), {.index = std::string(name)});
+  return degu::http::static_files(std::move(files), {.index = std::string(name), .precompress = true});
 }
 
 std::vector<StaticFile> pictures() {
@@ -83,7 +82,9 @@ void mount_services(const degu::http::Router& router, const Services& services, 
     return degu::rpc::RestOptions{.authenticator = authenticator, .route = {.timeout = budget}};
   };
   user::v1::mount(api, services.users, within(budgets.passwords));
-  catalog::v1::mount(api, services.catalog, within(budgets.reads));
+  RouterGroup lists = api.group("");
+  lists.use(degu::http::compress());  // not the others: they answer with tokens and cards
+  catalog::v1::mount(lists, services.catalog, within(budgets.reads));
   inventory::v1::mount(api, services.inventory, within(budgets.reads));
   order::v1::mount(api, services.orders, within(budgets.orders));
   order::v1::mount(api, services.carts, within(budgets.writes));
@@ -92,31 +93,33 @@ void mount_services(const degu::http::Router& router, const Services& services, 
 
 void mount_web(const degu::http::Router& router) {
   RouterGroup web = router.group("");
-  web.use(&secure_page);
+  web.use(secure_page());
   for (const std::string_view page : kPages) web.get(page, serve_file("index.html"));
   web.get("/favicon.svg", serve_file("favicon.svg"));
   for (const std::string_view folder : {"css/", "js/", "icons/"}) {
-    web.get("/" + std::string(folder) + "*path", degu::http::static_files(web_files_in(folder)));
+    web.get("/" + std::string(folder) + "*path",
+            degu::http::static_files(web_files_in(folder), {.precompress = true}));
   }
-  web.get("/images/*path", degu::http::static_files(pictures(), {.cache_control = "public, max-age=3600"}));
+  web.get("/images/*path", degu::http::static_files(
+                               pictures(), {.cache_control = "public, max-age=3600", .precompress = true}));
 }
 
 // For people who mistype: the shop's own page instead of a problem document.
 degu::http::Handler page_not_found() {
   auto page = std::make_shared<const std::string>(web_files_in("index.html").at(0).content);
-  return [page = std::move(page)](Exchange& c) {
+  return [page = std::move(page), secure = secure_page()](Exchange& c) {
     const bool lost = c.route().empty() && c.method() == "GET" && !c.path().starts_with("/api/") &&
                       c.header("accept").find("text/html") != std::string_view::npos;
     if (!lost) return c.next();
+    secure(c);
     c.raw(404, "text/html; charset=utf-8", page);
-    c.set_header("Content-Security-Policy", kPolicy);
-    c.set_header("X-Content-Type-Options", "nosniff");
   };
 }
 
 }  // namespace
 
 void mount(degu::http::Router& router, const Services& services, const Budgets& budgets) {
+  router.use(degu::http::csrf());
   router.use(page_not_found());
   router.get("/ping", [](Exchange& c) { c.text(200, "pong"); });
   mount_services(router, services, budgets);

@@ -35,6 +35,7 @@ struct Budgets {
 /// Adds to a router that already has recovery and request ids:
 /// - /api/v1/...: the services' routes. `Authorization: Bearer <token>` becomes the metadata entry "x-user-id";
 /// - /ping;
+/// - what a page of another origin makes a browser send is refused with 403, and the catalogue's lists are compressed;
 /// - / and the other pages of the web shop with its files, under a strict Content-Security-Policy, and /images/<sku>.svg.
 ///   A browser that asks for an unknown path gets the web shop's own 404 page.
 void mount(degu::http::Router& router, const Services& services, const Budgets& budgets = {});
