@@ -14,7 +14,7 @@ LAYERS_UNDER_TSAN := base rt sync context net sim resilience http
 TESTS_UNDER_TSAN := ^degu_($(subst $() ,|,$(LAYERS_UNDER_TSAN)))_[a-z_]*test$$
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sim e2e bench bench-runtime bench-http bench-instructions bench-flight check format asan tsan stress fuzz clean
+.PHONY: help run test test-sim e2e bench bench-runtime bench-http bench-http2 bench-parts bench-instructions bench-flight check format asan tsan stress fuzz clean
 
 help:
 	@echo "Degu: Go's way of building services, for C++20"
@@ -23,7 +23,7 @@ help:
 	@echo "  make test           the same set-up, then build and run every test"
 	@echo "  make test-sim       the simulations, 1,000 seeds each; DEGU_SIM_SEED=n repeats one, DEGU_SIM_SEEDS=n tries more (SIM_PRESET=)"
 	@echo "  make e2e            only the tests that drive the started shop over HTTP"
-	@echo "  make bench          runtime and HTTP beside Go in one run (bench-runtime, bench-http; ARGS=\"--only chans\")"
+	@echo "  make bench          runtime and HTTP beside Go in one run (bench-runtime, -http, -http2, -parts; ARGS=\"--only chans\")"
 	@echo "  make bench-instructions  instructions per operation of the runtime, by valgrind (ARGS=--profile: where they go)"
 	@echo "  make bench-flight  what the flight recorder costs, in instructions per operation; fails at 2 %"
 	@echo "  make check          format, layering, size and style limits, headers, docs"
@@ -78,9 +78,9 @@ e2e:
 	ninja -C $(RELEASE) -j $(JOBS) shop
 	$(CTEST) --test-dir $(RELEASE) -L e2e
 
-bench: bench-runtime bench-http
+bench: bench-runtime bench-http bench-http2 bench-parts
 
-bench-runtime bench-http: bench-%:
+bench-runtime bench-http bench-http2 bench-parts: bench-%:
 	@tools/setup/install.sh build bench
 	$(call configure,release,DEGU_BENCH=ON)
 	ninja -C $(RELEASE) -j $(JOBS) degu_bench shop

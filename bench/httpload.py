@@ -39,16 +39,20 @@ def microseconds(text):
     return float(match[1]) * UNIT_US[match[2]]
 
 
+def get(url):
+    urllib.request.urlopen(url, timeout=1).read()
+
+
 @contextlib.contextmanager
-def server(command, probe_url, cwd=None):
-    """Starts a server, waits until it answers, and ends it by SIGTERM. Gives its pid."""
+def server(command, probe_url, cwd=None, probe=get):
+    """Starts a server, waits until probe(probe_url) does not raise an OSError, and ends it by SIGTERM. Gives its pid."""
     process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(400):
             if process.poll() is not None:
                 sys.exit(f"bench: {command[0]} ended with exit code {process.returncode}")
             try:
-                urllib.request.urlopen(probe_url, timeout=1).read()
+                probe(probe_url)
                 break
             except urllib.error.HTTPError as error:
                 sys.exit(f"bench: {probe_url}: {error}")

@@ -32,14 +32,15 @@ def parked_count():
     return 1_000_000 if machine.available_memory_bytes() > 1_000_000 * BYTES_PER_PARKED * 3 // 4 else 100_000
 
 
-def selected(only):
+def selected(only, programs=None):
     """[(program, mode)] of "chans,parked:shared"; all for ""."""
+    programs = programs or PROGRAMS
     wanted = []
-    for word in only.split(",") if only else PROGRAMS:
+    for word in only.split(",") if only else programs:
         name, _, mode = word.partition(":")
-        if name not in PROGRAMS or (mode and mode not in PROGRAMS[name]):
-            sys.exit(f"bench: no benchmark {word}; there are {' '.join(PROGRAMS)}, and name:mode")
-        wanted += [(name, each) for each in ([mode] if mode else PROGRAMS[name])]
+        if name not in programs or (mode and mode not in programs[name]):
+            sys.exit(f"bench: no benchmark {word}; there are {' '.join(programs)}, and name:mode")
+        wanted += [(name, each) for each in ([mode] if mode else programs[name])]
     return wanted
 
 
@@ -109,8 +110,8 @@ def rows(found, others):
             yield row(name, figures, others, target, figures.get("go"))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(known=None, table="runtime", description=__doc__):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="")
@@ -119,7 +120,7 @@ def main():
                         help="a run during which other processes used more cores is thrown away")
     args = parser.parse_args()
     os.environ.update(GOMAXPROCS=str(PROCS), DEGU_MAXPROCS=str(PROCS), TOKIO_WORKER_THREADS=str(PROCS))
-    wanted = selected(args.only)
+    wanted = selected(args.only, known)
     programs = contestants(args.build, wanted, args.peers)
     owners, lines, warm_up = zip(*commands(programs, wanted))
     notes = stats.Notes()
@@ -128,7 +129,7 @@ def main():
     header = ["name", "degu", "range", "go", "range", "go/degu", "target", "verdict", *others, "unit"]
     caption = (f"Medians and ranges of {args.rounds} interleaved runs on {PROCS} Ps of {os.cpu_count()} CPUs, "
                f"{go_twins.versions()[0]}. go/degu above 1: Degu is cheaper.{peers.caption(others)}{notes.text()}")
-    tables.publish(args.build, "runtime", caption, header, list(rows(gathered(owners, results), others)))
+    tables.publish(args.build, table, caption, header, list(rows(gathered(owners, results), others)))
     if notes.failed:
         sys.exit("bench: failed: " + "; ".join(notes.failed))
 

@@ -24,15 +24,6 @@ Slice slice(std::size_t offset, std::size_t size) noexcept {
   return {static_cast<uint32_t>(offset), static_cast<uint32_t>(size)};
 }
 
-MethodId method_id(std::string_view method) noexcept {
-  constexpr std::string_view kNames[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
-                                         "DELETE", "OPTIONS", "CONNECT", "TRACE"};
-  for (std::size_t i = 0; i < std::size(kNames); ++i) {
-    if (kNames[i] == method) return static_cast<MethodId>(i);
-  }
-  return MethodId::kOther;
-}
-
 bool is_hex(char c) noexcept {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
@@ -94,6 +85,15 @@ bool has_dot_segment(std::string_view path) noexcept {
 }
 
 }  // namespace
+
+MethodId method_id(std::string_view method) noexcept {
+  constexpr std::string_view kNames[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
+                                         "DELETE", "OPTIONS", "CONNECT", "TRACE"};
+  for (std::size_t i = 0; i < std::size(kNames); ++i) {
+    if (kNames[i] == method) return static_cast<MethodId>(i);
+  }
+  return MethodId::kOther;
+}
 
 std::string_view RequestHead::header(std::string_view name) const noexcept {
   for (const Field& field : fields_) {
@@ -272,6 +272,9 @@ bool RequestParser::known_field(std::string_view name, std::string_view value) {
       return equals_ignoring_case(name, "content-length") ? on_content_length(value) : true;
     case 17:
       return equals_ignoring_case(name, "transfer-encoding") ? on_transfer_encoding(value) : true;
+    case 20:
+      if (equals_ignoring_case(name, "x-request-timeout-ms")) head_.has_timeout_ = true;
+      return true;
     default:
       return true;
   }

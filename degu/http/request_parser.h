@@ -24,6 +24,9 @@ enum class MethodId : uint8_t {
   kOther
 };
 
+/// kOther for what is none of them; upper case counts.
+MethodId method_id(std::string_view method) noexcept;
+
 struct ParseLimits {
   std::size_t max_header_bytes = 32 * 1024;  ///< request line and header section together; more is 431
   std::size_t max_fields = 100;              ///< more is 431
@@ -70,6 +73,8 @@ class RequestHead {
   bool has_content_length() const noexcept { return has_content_length_; }
   uint64_t content_length() const noexcept { return content_length_; }
   bool expects_continue() const noexcept { return expects_continue_; }
+  /// There is an x-request-timeout-ms.
+  bool has_timeout() const noexcept { return has_timeout_; }
   /// The path has %-escapes, or segments that need a second look ("." or "..").
   bool path_needs_decoding() const noexcept { return path_needs_decoding_; }
 
@@ -90,6 +95,7 @@ class RequestHead {
   bool chunked_ = false;
   bool has_content_length_ = false;
   bool expects_continue_ = false;
+  bool has_timeout_ = false;
   bool path_needs_decoding_ = false;
 };
 

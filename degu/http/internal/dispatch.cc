@@ -67,7 +67,7 @@ void find_route(const RouteTable& table, Exchange::State& state) {
     path = state.decoded_path;
   }
   const std::string_view method = head.method();
-  state.route = table.match(method, path, state.match);
+  state.route = table.match(head.method_id(), method, path, state.match);
   if (state.route == nullptr && head.method_id() == MethodId::kHead) {
     state.route = table.match("GET", path, state.match);
   }

@@ -6,19 +6,19 @@
 namespace degu::http::internal {
 
 std::optional<std::chrono::nanoseconds> client_timeout(const RequestHead& head) {
-  if (!head.has_header(kTimeoutHeader)) return std::nullopt;
+  if (!head.has_timeout()) return std::nullopt;
   constexpr uint64_t kMaxMs = 24ULL * 3600 * 1000;
   const auto ms = parse_digits(head.header(kTimeoutHeader));
   if (!ms) throw Error(Code::kInvalidArgument, "x-request-timeout-ms must be a whole number of milliseconds");
   return std::chrono::milliseconds(static_cast<int64_t>(std::min(*ms, kMaxMs)));
 }
 
-RequestScope::RequestScope(const RequestHead& head, const Route* route) {
-  std::optional<std::chrono::nanoseconds> limit = client_timeout(head);
+void RequestScope::limit(const RequestHead& head, const Route* route) {
+  std::optional<std::chrono::nanoseconds> shortest = client_timeout(head);
   if (route != nullptr && route->options.timeout.count() > 0) {
-    limit = limit ? std::min(*limit, route->options.timeout) : route->options.timeout;
+    shortest = shortest ? std::min(*shortest, route->options.timeout) : route->options.timeout;
   }
-  if (limit) install(*limit);
+  if (shortest) install(*shortest);
 }
 
 void RequestScope::install(std::chrono::nanoseconds limit) {

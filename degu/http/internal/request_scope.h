@@ -20,10 +20,13 @@ std::optional<std::chrono::nanoseconds> client_timeout(const RequestHead& head);
 /// neither is set. The destructor puts the former context back and ends the request's own.
 class RequestScope {
  public:
-  RequestScope(const RequestHead& head, const Route* route);
+  RequestScope(const RequestHead& head, const Route* route) {
+    if (head.has_timeout() || (route != nullptr && route->options.timeout.count() > 0)) limit(head, route);
+  }
   explicit RequestScope(std::chrono::nanoseconds limit) { install(limit); }
 
  private:
+  void limit(const RequestHead& head, const Route* route);
   void install(std::chrono::nanoseconds limit);
 
   std::optional<CancelScope> scope_;

@@ -1,5 +1,7 @@
 // One radix tree a method. A node is a run of literal bytes; behind it come literal children (by first byte),
-// at most one parameter child, which matches a segment, and at most one rest route.
+// at most one parameter child, which matches a segment, and at most one rest route. Routes are added to linked nodes, and
+// matched in a copy without pointers that fits into a cache: nodes of 40 bytes in one array, the children of a node side by
+// side, all literals in one text.
 //
 // A node can be reached by a path in one way only: literals match exact bytes and a parameter exactly one
 // segment. So backtracking visits each node at most once, and no choice of routes and path makes a match
@@ -11,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace degu::http::internal {
 
@@ -25,9 +28,47 @@ struct RouteTable::Node {
   const Route* rest = nullptr;
 
   Node& descend(std::string_view text);
+};
+
+struct RouteTable::Flat {
+  struct FlatNode {
+    uint32_t literal = 0;  // in `text`
+    uint32_t literal_size = 0;
+    uint32_t children =
+        0;  // the first one in `nodes`; their first bytes are in `first_bytes`, at the same places
+    uint32_t child_count = 0;
+    uint32_t param = 0;  // 0: none
+    uint16_t verbs = 0;  // the first one in `verb_list`
+    uint16_t verb_count = 0;
+    const Route* route = nullptr;
+    const Route* rest = nullptr;
+  };
+  struct Verb {
+    std::string text;
+    uint32_t node = 0;
+  };
+
+  explicit Flat(const Node& root) {
+    place(1);
+    fill(0, root);
+  }
+
   const Route* match(std::string_view path, MatchParams& params) const noexcept;
-  const Route* match_here(std::string_view path, MatchParams& params) const noexcept;
-  const Route* match_param(std::string_view path, MatchParams& params) const noexcept;
+
+ private:
+  uint32_t place(std::size_t count) {
+    const auto at = static_cast<uint32_t>(nodes.size());
+    nodes.resize(nodes.size() + count);
+    first_bytes.resize(nodes.size());
+    return at;
+  }
+  void fill(uint32_t at, const Node& from);
+  class Matcher;
+
+  std::vector<FlatNode> nodes;
+  std::string first_bytes;
+  std::string text;
+  std::vector<Verb> verb_list;
 };
 
 namespace {
@@ -73,42 +114,135 @@ RouteTable::Node& RouteTable::Node::descend(std::string_view text) {
   return slot->descend(text.substr(common));
 }
 
-const Route* RouteTable::Node::match(std::string_view path, MatchParams& params) const noexcept {
-  if (!path.starts_with(literal)) return nullptr;
-  return match_here(path.substr(literal.size()), params);
+void RouteTable::Flat::fill(uint32_t at, const Node& from) {
+  FlatNode node;
+  node.literal = static_cast<uint32_t>(text.size());
+  node.literal_size = static_cast<uint32_t>(from.literal.size());
+  text += from.literal;
+  node.route = from.route;
+  node.rest = from.rest;
+  node.child_count = static_cast<uint32_t>(from.children.size());
+  node.children = place(from.children.size());
+  if (from.param != nullptr) node.param = place(1);
+  node.verbs = static_cast<uint16_t>(verb_list.size());
+  node.verb_count = static_cast<uint16_t>(from.verbs.size());
+  for (const auto& [verb, target] : from.verbs) verb_list.push_back({verb, place(1)});
+  nodes[at] = node;
+  for (uint32_t i = 0; i < node.child_count; ++i) {
+    first_bytes[node.children + i] = from.first_bytes[i];
+    fill(node.children + i, *from.children[i]);
+  }
+  if (from.param != nullptr) fill(node.param, *from.param);
+  for (std::size_t i = 0; i < from.verbs.size(); ++i)
+    fill(verb_list[node.verbs + i].node, *from.verbs[i].second);
 }
 
-// `path` is what is left behind this node's literal.
-const Route* RouteTable::Node::match_here(std::string_view path, MatchParams& params) const noexcept {
-  if (path.empty()) {
-    if (route != nullptr) return route;
-  } else {
-    const std::size_t index = first_bytes.find(path.front());
-    if (index != std::string::npos) {
-      if (const Route* found = children[index]->match(path, params)) return found;
-    }
-    if (param != nullptr) {
-      if (const Route* found = match_param(path, params)) return found;
-    }
-  }
-  if (rest == nullptr) return nullptr;
-  params.values[params.count++] = path;
-  return rest;
-}
+// One match. Bytes are compared and searched for one after another: the branches of the routes that are asked for often are
+// foreseen, while eight bytes at a time make each step wait for the one before (measured: a third slower).
+class RouteTable::Flat::Matcher {
+ public:
+  Matcher(const Flat& flat, std::string_view path, MatchParams& params) noexcept
+      : flat_(flat), path_(path.data()), end_(path.data() + path.size()), params_(params) {}
 
-const Route* RouteTable::Node::match_param(std::string_view path, MatchParams& params) const noexcept {
-  const std::string_view segment = path.substr(0, path.find('/'));
-  if (segment.empty()) return nullptr;
-  const std::size_t slot = params.count++;
-  for (const auto& [verb, node] : param->verbs) {
-    if (segment.size() <= verb.size() || !segment.ends_with(verb)) continue;
-    params.values[slot] = segment.substr(0, segment.size() - verb.size());
-    if (const Route* found = node->match_here(path.substr(segment.size()), params)) return found;
+  const Route* run() noexcept {
+    const FlatNode& root = flat_.nodes[0];
+    return fits(root, path_) ? match(&root, path_ + root.literal_size) : nullptr;
   }
-  params.values[slot] = segment;
-  if (const Route* found = param->match_here(path.substr(segment.size()), params)) return found;
-  params.count = slot;
-  return nullptr;
+
+ private:
+  static std::string_view text(const char* begin, const char* end) noexcept {
+    return {begin, static_cast<std::size_t>(end - begin)};
+  }
+
+  bool fits(const FlatNode& node, const char* at) const noexcept {
+    const char* literal = flat_.text.data() + node.literal;
+    std::size_t left = node.literal_size;
+    if (static_cast<std::size_t>(end_ - at) < left) return false;
+    for (; left >= 8; left -= 8, at += 8, literal += 8) {
+      if (std::memcmp(at, literal, 8) != 0) return false;
+    }
+    for (; left > 0; --left, ++at, ++literal) {
+      if (*at != *literal) return false;
+    }
+    return true;
+  }
+
+  const FlatNode* child(const FlatNode& node, char first) const noexcept {
+    const char* const bytes = flat_.first_bytes.data() + node.children;
+    for (uint32_t i = 0; i < node.child_count; ++i) {
+      if (bytes[i] == first) return &flat_.nodes[node.children + i];
+    }
+    return nullptr;
+  }
+
+  // What is left behind the node's literal. Calls itself only where there is something else to try afterwards.
+  const Route* match(const FlatNode* node, const char* at) noexcept {
+    while (true) {
+      const std::size_t taken = params_.count;
+      if (at == end_) {
+        if (node->route != nullptr) return node->route;
+        return match_rest(*node, at);
+      }
+      const FlatNode* const next = child(*node, *at);
+      if (next != nullptr && fits(*next, at)) {
+        const char* const behind = at + next->literal_size;
+        if (node->param == 0 && node->rest == nullptr) {
+          node = next;
+          at = behind;
+          continue;
+        }
+        if (const Route* found = match(next, behind)) return found;
+        params_.count = taken;
+      }
+      const char* end = at;
+      if (node->param != 0) {
+        while (end != end_ && *end != '/') ++end;
+      }
+      if (end == at) return match_rest(*node, at);
+      const FlatNode& param = flat_.nodes[node->param];
+      params_.count = taken + 1;
+      if (param.verb_count != 0) {
+        if (const Route* found = match_verb(param, at, end)) return found;
+        params_.count = taken + 1;
+      }
+      params_.values[taken] = text(at, end);
+      if (node->rest == nullptr) {
+        node = &param;
+        at = end;
+        continue;
+      }
+      if (const Route* found = match(&param, end)) return found;
+      params_.count = taken;
+      return match_rest(*node, at);
+    }
+  }
+
+  const Route* match_verb(const FlatNode& param, const char* at, const char* end) noexcept {
+    const std::size_t slot = params_.count - 1;
+    const std::string_view segment = text(at, end);
+    for (uint32_t i = 0; i < param.verb_count; ++i) {
+      const Verb& verb = flat_.verb_list[param.verbs + i];
+      if (segment.size() <= verb.text.size() || !segment.ends_with(verb.text)) continue;
+      params_.values[slot] = segment.substr(0, segment.size() - verb.text.size());
+      if (const Route* found = match(&flat_.nodes[verb.node], end)) return found;
+      params_.count = slot + 1;
+    }
+    return nullptr;
+  }
+
+  const Route* match_rest(const FlatNode& node, const char* at) noexcept {
+    if (node.rest != nullptr) params_.values[params_.count++] = text(at, end_);
+    return node.rest;
+  }
+
+  const Flat& flat_;
+  const char* const path_;
+  const char* const end_;
+  MatchParams& params_;
+};
+
+const Route* RouteTable::Flat::match(std::string_view path, MatchParams& params) const noexcept {
+  return Matcher(*this, path, params).run();
 }
 
 RouteTable::RouteTable() = default;
@@ -120,17 +254,19 @@ const Handler* RouteTable::keep(Handler handler) {
   return &handlers_.back();
 }
 
-RouteTable::Node& RouteTable::tree_for(std::string_view method) {
+RouteTable::Tree& RouteTable::tree_for(std::string_view method) {
   for (Tree& tree : trees_) {
-    if (tree.method == method) return *tree.root;
+    if (tree.method == method) return tree;
   }
-  trees_.push_back({std::string(method), std::make_unique<Node>()});
-  return *trees_.back().root;
+  trees_.push_back({std::string(method), std::make_unique<Node>(), nullptr});
+  if (const MethodId id = method_id(method); id != MethodId::kOther)
+    by_id_[static_cast<std::size_t>(id)] = &trees_.back();
+  return trees_.back();
 }
 
-const RouteTable::Node* RouteTable::find_tree(std::string_view method) const noexcept {
+const RouteTable::Tree* RouteTable::find_tree(std::string_view method) const noexcept {
   for (const Tree& tree : trees_) {
-    if (tree.method == method) return tree.root.get();
+    if (tree.method == method) return &tree;
   }
   return nullptr;
 }
@@ -192,7 +328,8 @@ void RouteTable::add(std::string_view method, std::string_view pattern,
   route->options = options;
   route->chain = chain;
   route->chain.push_back(handler);
-  Node& node = insert(tree_for(method), pattern, route->param_names);
+  Tree& tree = tree_for(method);
+  Node& node = insert(*tree.root, pattern, route->param_names);
   const bool is_rest = pattern.find("/*") != std::string_view::npos;
   const Route*& slot = is_rest ? node.rest : node.route;
   if (slot != nullptr) {
@@ -201,13 +338,19 @@ void RouteTable::add(std::string_view method, std::string_view pattern,
   }
   slot = route.get();
   routes_.push_back(std::move(route));
+  tree.flat = std::make_unique<Flat>(*tree.root);
 }
 
 const Route* RouteTable::match(std::string_view method, std::string_view path,
                                MatchParams& params) const noexcept {
+  return match(MethodId::kOther, method, path, params);
+}
+
+const Route* RouteTable::match(MethodId id, std::string_view method, std::string_view path,
+                               MatchParams& params) const noexcept {
   params.count = 0;
-  const Node* root = find_tree(method);
-  return root == nullptr ? nullptr : root->match(path, params);
+  const Tree* tree = id != MethodId::kOther ? by_id_[static_cast<std::size_t>(id)] : find_tree(method);
+  return tree == nullptr || tree->flat == nullptr ? nullptr : tree->flat->match(path, params);
 }
 
 std::string RouteTable::allowed(std::string_view path) const {
@@ -215,7 +358,8 @@ std::string RouteTable::allowed(std::string_view path) const {
   MatchParams params;
   for (const Tree& tree : trees_) {
     params.count = 0;
-    if (path == "*" || tree.root->match(path, params) != nullptr) methods.push_back(tree.method);
+    if (path == "*" || (tree.flat != nullptr && tree.flat->match(path, params) != nullptr))
+      methods.push_back(tree.method);
   }
   if (methods.empty()) return {};
   const auto has = [&](std::string_view method) {

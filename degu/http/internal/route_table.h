@@ -1,6 +1,7 @@
 // RouteTable: the radix tree behind Router.
 #pragma once
 
+#include <degu/http/request_parser.h>
 #include <degu/http/router.h>
 
 #include <array>
@@ -43,6 +44,9 @@ class RouteTable {
 
   /// The route of that method for a path (decoded, encoded slashes as kEncodedSlash).
   const Route* match(std::string_view method, std::string_view path, MatchParams& params) const noexcept;
+  /// The same, for a method of RequestHead.
+  const Route* match(MethodId id, std::string_view method, std::string_view path,
+                     MatchParams& params) const noexcept;
   /// "GET, HEAD, OPTIONS": what the path can be asked for; "" when no method knows it. "*" asks for all
   /// methods.
   std::string allowed(std::string_view path) const;
@@ -56,18 +60,21 @@ class RouteTable {
 
  private:
   struct Node;
+  struct Flat;
   struct Tree {
     std::string method;
     std::unique_ptr<Node> root;
+    std::unique_ptr<Flat> flat;  // the same, for matching
   };
 
-  Node& tree_for(std::string_view method);
-  const Node* find_tree(std::string_view method) const noexcept;
+  Tree& tree_for(std::string_view method);
+  const Tree* find_tree(std::string_view method) const noexcept;
   Node& insert(Node& root, std::string_view pattern, std::vector<std::string>& names);
 
   std::deque<Handler> handlers_;
   std::vector<std::unique_ptr<Route>> routes_;
-  std::vector<Tree> trees_;
+  std::deque<Tree> trees_;
+  std::array<const Tree*, static_cast<std::size_t>(MethodId::kOther)> by_id_{};
   std::vector<const Handler*> root_chain_;
 };
 
