@@ -10,7 +10,7 @@ import sys
 import tables
 
 PAGES = ["README.md", "README.zh.md"]
-NAMES = ["runtime", "http"]
+NAMES = ["runtime", "http", "http2", "parts"]
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
