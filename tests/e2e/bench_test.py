@@ -64,6 +64,18 @@ class BenchTest(harness.TestCase):
         self.assertTrue(120 < report["requests"] < 300, report["requests"])  # 200, give or take seven deviations
         self.assertAlmostEqual(sum(i["length_s"] for i in report["timeline"]), report["seconds"], 3)
 
+    def test_the_page_stands_alone(self):
+        page = self.folder / "report.html"
+        done = bench("-n", 100, "--quiet", "--html", page, self.url + "/ping?a=<b>&c")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        text = page.read_text()
+        self.assertTrue(text.startswith("<!doctype html>") and text.endswith("</html>\n"))
+        self.assertEqual(text.count("<svg "), 4)
+        self.assertIn("?a=&lt;b&gt;&amp;c", text)
+        for outside in ("<script", "<link", "src=", "url(", "@import"):
+            self.assertNotIn(outside, text)
+        self.assertEqual(bench("-n", 1, "--quiet", "--html", "/nonexistent/a.html", self.url + "/ping").returncode, 1)
+
     def test_progress_is_lines_where_there_is_no_terminal(self):
         done = bench("-c", 2, "-d", "1200ms", self.url + "/ping")
         self.assertEqual(done.returncode, 0)

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 
+#include "html_report.h"
 #include "live_view.h"
 #include "load.h"
 #include "report.h"
@@ -70,6 +71,7 @@ struct BenchCommand::Options {
   std::string body;
   std::string scenario;
   std::string json;
+  std::string html;
   std::vector<std::string> fail_if;
   std::string ca_file;
   bool insecure = false;
@@ -160,6 +162,7 @@ void BenchCommand::declare(CLI::App& command) {
   command.add_option("--body", o.body, "of the request; @FILE reads it");
   command.add_option("--scenario", o.scenario, "a JSON file of requests");
   command.add_option("--json", o.json, "write the report to this file");
+  command.add_option("--html", o.html, "write the report, with plots, to this file as a page");
   command
       .add_option("--fail-if", o.fail_if,
                   "exit with 1 if it holds, e.g. 'p99>5ms', 'errors>0.1%', 'rps<1000'; may be repeated")
@@ -194,6 +197,7 @@ int BenchCommand::run() try {
   fmt::print("{}", to_text(*report));
   bool good = true;
   if (!o.json.empty()) good = write_file(o.json, json::to_string(*report) + "\n");
+  if (!o.html.empty()) good = write_file(o.html, to_html(*report)) && good;
   if (report->latency.count == 0) {
     fmt::print(stderr, "degu bench: nothing answered\n");
     good = false;

@@ -90,7 +90,7 @@ bool User::connect() try {
 } catch (const Error& error) {
   stream_ = {};
   if (current_context().done()) {
-    shared_.recorder.unfinished();
+    if (counted_) shared_.recorder.unfinished();
     throw Cancelled();
   }
   fail(ErrorKind::kConnect, error.message());
