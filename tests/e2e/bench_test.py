@@ -21,7 +21,7 @@ def bench(*args, limit_s=60):
                           text=True, timeout=limit_s * harness.SLOW, cwd=Settings.work_dir)
 
 
-@unittest.skipUnless(os.access(BENCH, os.X_OK), "needs DEGU_BIN")
+@unittest.skipUnless(os.path.isfile(BENCH), "needs DEGU_BIN")
 class BenchTest(harness.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -75,6 +75,18 @@ class BenchTest(harness.TestCase):
         for outside in ("<script", "<link", "src=", "url(", "@import"):
             self.assertNotIn(outside, text)
         self.assertEqual(bench("-n", 1, "--quiet", "--html", "/nonexistent/a.html", self.url + "/ping").returncode, 1)
+
+    def test_a_comparison_with_an_earlier_run(self):
+        file = self.folder / "before.json"
+        self.assertEqual(bench("-c", 2, "-d", "1s", "--quiet", "--json", file, self.url + "/ping").returncode, 0)
+        done = bench("-c", 2, "-d", "1s", "--quiet", "--baseline", file, self.url + "/ping")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"answers/s +[\d.e+]+ +[\d.e+]+ +[-+][\d.]+ % +(probably real|within the noise)")
+        self.assertNotIn("different", done.stdout)
+        other = bench("-c", 1, "-n", 9, "--quiet", "--baseline", file, self.url + "/ping")
+        self.assertIn("different loads", other.stdout)
+        file.write_text("{}")
+        self.assertEqual(bench("-n", 1, "--baseline", file, self.url + "/ping").returncode, 2)
 
     def test_progress_is_lines_where_there_is_no_terminal(self):
         done = bench("-c", 2, "-d", "1200ms", self.url + "/ping")

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 
+#include "baseline.h"
 #include "html_report.h"
 #include "live_view.h"
 #include "load.h"
@@ -72,6 +73,7 @@ struct BenchCommand::Options {
   std::string scenario;
   std::string json;
   std::string html;
+  std::string baseline;
   std::vector<std::string> fail_if;
   std::string ca_file;
   bool insecure = false;
@@ -163,6 +165,7 @@ void BenchCommand::declare(CLI::App& command) {
   command.add_option("--scenario", o.scenario, "a JSON file of requests");
   command.add_option("--json", o.json, "write the report to this file");
   command.add_option("--html", o.html, "write the report, with plots, to this file as a page");
+  command.add_option("--baseline", o.baseline, "compare with a report that --json has written");
   command
       .add_option("--fail-if", o.fail_if,
                   "exit with 1 if it holds, e.g. 'p99>5ms', 'errors>0.1%', 'rps<1000'; may be repeated")
@@ -183,6 +186,9 @@ int BenchCommand::run() try {
   std::vector<Threshold> thresholds;
   for (const std::string& text : o.fail_if) thresholds.push_back(Threshold::parse(text));
 
+  std::optional<Report> before;
+  if (!o.baseline.empty()) before = parse_report(read_file(o.baseline));
+
   std::optional<Report> report;
   degu::run([&] {
     LiveView view(load, !o.quiet);
@@ -195,6 +201,7 @@ int BenchCommand::run() try {
   });
 
   fmt::print("{}", to_text(*report));
+  if (before) fmt::print("{}", to_text(compare_with(*before, *report), *before, *report));
   bool good = true;
   if (!o.json.empty()) good = write_file(o.json, json::to_string(*report) + "\n");
   if (!o.html.empty()) good = write_file(o.html, to_html(*report)) && good;
