@@ -86,6 +86,12 @@ struct ScenarioFile {
 };
 BOOST_DESCRIBE_STRUCT(ScenarioFile, (), (headers, variables, requests))
 
+bool same_name(std::string_view a, std::string_view b) noexcept {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
+}
+
 uint64_t below(Random& random, uint64_t bound) noexcept {
   return bound == 0 ? random.next() : random.next() % bound;
 }
@@ -141,7 +147,9 @@ class ScenarioReader {
                      entry.body ? entry.body->text : "",
                      entry.body && !entry.body->is_string};
     for (const auto& field : file_.headers) {
-      if (entry.headers.count(field.first) == 0) text.headers.push_back(field);
+      const bool replaced = std::any_of(entry.headers.begin(), entry.headers.end(),
+                                        [&](const auto& own) { return same_name(own.first, field.first); });
+      if (!replaced) text.headers.push_back(field);
     }
     for (const auto& field : entry.headers) text.headers.push_back(field);
     try {

@@ -82,7 +82,7 @@ constexpr std::string_view kShop = R"({
     {"name": "login", "weight": 0, "method": "POST", "path": "/sessions", "body": {"email": "a@b", "n": [1, 2.5, null]}},
     {"name": "list", "weight": 3, "path": "/products?page=${page}", "think": "10ms"},
     {"name": "order", "method": "POST", "path": "/orders", "body": "sku=${sku}",
-     "headers": {"Authorization": "Bearer ${token}", "Idempotency-Key": "${key}", "Accept": "text/plain"}}
+     "headers": {"Authorization": "Bearer ${token}", "Idempotency-Key": "${key}", "accept": "text/plain"}}
   ]
 })";
 
@@ -102,8 +102,8 @@ TEST(Scenario, IsReadFromJson) {
   std::string out;
   order.request.render({"K", "1", "A&B", "t"}, out);
   EXPECT_EQ(out,
-            "POST /orders HTTP/1.1\r\nHost: shop.example\r\nAccept: text/plain\r\nAuthorization: Bearer t\r\n"
-            "Idempotency-Key: K\r\nContent-Length: 7\r\n\r\nsku=A&B");
+            "POST /orders HTTP/1.1\r\nHost: shop.example\r\nAuthorization: Bearer t\r\n"
+            "Idempotency-Key: K\r\naccept: text/plain\r\nContent-Length: 7\r\n\r\nsku=A&B");
 }
 
 TEST(Scenario, PicksByWeight) {
