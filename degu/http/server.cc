@@ -139,11 +139,18 @@ bool Server::Impl::serve_burst(Connection& connection) {
   if (!is_secured(connection)) return false;
   if (connection.http2 != nullptr) return serve_http2(connection, std::nullopt);
   std::string input;
-  {
-    const Pool<Http1Session>::Lease session = sessions.borrow();
-    const Http1Session::End end = session->serve(connection);
-    if (end != Http1Session::End::kHttp2) return end == Http1Session::End::kIdle;
-    input = session->take_input();
+  while (true) {
+    {
+      const Pool<Http1Session>::Lease session = sessions.borrow();
+      const Http1Session::End end = session->serve(connection);
+      if (end == Http1Session::End::kClose) return false;
+      if (end == Http1Session::End::kHttp2) {
+        input = session->take_input();
+        break;
+      }
+    }
+    // Once it is parked, another goroutine may end it, and the server with it: nothing of either is touched afterwards.
+    if (connection.park()) return true;
   }
   start_http2(connection);
   return serve_http2(connection, input);

@@ -193,6 +193,20 @@ TEST(Server, CutsStreamsOfAnotherLengthThanAnnounced) {
   EXPECT_EQ(log.records, 2);
 }
 
+// Whoever served a connection last has to be out of the server when that has ended; sanitizers see it if not.
+TEST(Server, EndsWithNobodyInside) {
+  run([] {
+    for (int i = 0; i < 100; ++i) {
+      auto server = std::make_unique<TestServer>(basic_router());
+      std::vector<net::TcpStream> clients;
+      for (int k = 0; k < 4; ++k) clients.push_back(net::TcpStream::connect(server->address()));
+      for (net::TcpStream& client : clients) send(client, "GET /ping HTTP/1.1\r\nHost: a\r\n\r\n");
+      for (net::TcpStream& client : clients) EXPECT_THAT(receive(client, "pong"), EndsWith("pong"));
+      server.reset();
+    }
+  });
+}
+
 TEST(Server, AnswersPipelinedRequestsInOrder) {
   run([] {
     TestServer server(basic_router());

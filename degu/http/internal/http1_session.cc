@@ -124,7 +124,7 @@ Http1Session::Next Http1Session::first_bytes() {
 Http1Session::Next Http1Session::wait_for_request() {
   connection_->rest();
   if (env_.draining.load()) return Next::kClose;
-  return connection_->park() ? Next::kIdle : first_bytes();
+  return Next::kIdle;
 }
 
 Http1Session::Next Http1Session::read_head() {

@@ -23,7 +23,7 @@ class Http1Session final : public ResponseSink {
   explicit Http1Session(const ConnectionEnv& env) : env_(env) {}
 
   enum class End : uint8_t {
-    kIdle,   ///< the connection waits for the next request, and may be in use elsewhere already
+    kIdle,   ///< the connection is at rest and has nothing to read so far; it is to be parked
     kClose,  ///< it is to be closed
     kHttp2,  ///< its client speaks HTTP/2; take_input() has what came
   };
