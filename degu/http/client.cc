@@ -1,355 +1,146 @@
-#include <degu/base/function.h>
-#include <degu/context/cancel_scope.h>
+#include <degu/context/context.h>
 #include <degu/http/client.h>
 #include <degu/http/content_coding.h>
-#include <degu/http/internal/chunked.h>
+#include <degu/http/internal/client_call.h>
+#include <degu/http/internal/client_connector.h>
+#include <degu/http/internal/client_pool.h>
+#include <degu/http/internal/client_request.h>
 #include <degu/http/internal/fields.h>
-#include <degu/http/internal/read_buffer.h>
-#include <degu/http/internal/response_parser.h>
-#include <degu/net/tcp.h>
-#include <degu/rt/lock.h>
-#include <degu/rt/park.h>
-#include <degu/sync/once.h>
-#include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
+#include <limits>
 
 namespace degu::http {
 namespace {
 
-struct Url {
-  bool secure = false;
-  std::string authority;  // as the Host field has it
-  std::string host;       // without a port and brackets
-  std::string address;    // host:port to connect to
-  std::string target;
+using internal::ClientCall;
+using internal::ClientPool;
+using internal::ClientRequest;
+using internal::NotAnswered;
+
+// What is waited for, and limited as a whole.
+enum class Extent : bool { kHead, kWhole };
+
+// When a request has to be over.
+struct Times {
+  std::optional<TimePoint> context;
+  TimePoint deadline = kNever;
 };
-
-Url parse_url(std::string_view url) {
-  const bool secure = internal::equals_ignoring_case(url.substr(0, 8), "https://");
-  const std::size_t scheme_bytes = secure ? 8 : 7;
-  const auto bad = [&](std::string_view why) -> Error {
-    return {Code::kInvalidArgument, fmt::format("URL \"{}\": {}", url.substr(0, 200), why)};
-  };
-  if (!secure && !internal::equals_ignoring_case(url.substr(0, scheme_bytes), "http://"))
-    throw bad("must start with http:// or https://");
-  const std::string_view rest = url.substr(scheme_bytes, url.find('#') - scheme_bytes);
-  const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
-  Url result;
-  result.secure = secure;
-  result.authority = rest.substr(0, end);
-  result.target = rest.substr(end);
-  if (result.target.empty() || result.target.front() == '?') result.target.insert(0, 1, '/');
-  for (const char c : rest) {
-    if (c <= 0x20 || c >= 0x7F) throw bad("has characters that must be percent-encoded");
-  }
-  if (result.authority.empty() || result.authority.find('@') != std::string::npos)
-    throw bad("has no usable host");
-  const std::size_t colon = result.authority.rfind(':');
-  const bool has_port = colon != std::string::npos && result.authority.find(']', colon) == std::string::npos;
-  result.address = has_port ? result.authority : result.authority + (secure ? ":443" : ":80");
-  result.host = result.authority.substr(0, has_port ? colon : std::string::npos);
-  if (result.host.size() > 2 && result.host.front() == '[' && result.host.back() == ']')
-    result.host = result.host.substr(1, result.host.size() - 2);
-  return result;
-}
-
-bool is_idempotent(std::string_view method) noexcept {
-  constexpr std::string_view kIdempotent[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
-  return std::find(std::begin(kIdempotent), std::end(kIdempotent), method) != std::end(kIdempotent);
-}
-
-// The other side may have closed it, or said something unasked, while it lay in the pool.
-bool is_fresh(const net::TcpStream& stream) noexcept {
-  char byte = 0;
-  return !stream.has_buffered() && ::recv(stream.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-         (errno == EAGAIN || errno == EWOULDBLOCK);
-}
-
-// The connection broke before any of the answer came; the request may be tried again if it may be repeated.
-class BrokenBeforeAnswer : public Error {
- public:
-  explicit BrokenBeforeAnswer(const std::string& why) : Error(Code::kUnavailable, why) {}
-};
-
-bool has_header(const Request& request, std::string_view name) noexcept {
-  return std::any_of(request.headers.begin(), request.headers.end(),
-                     [&](const auto& header) { return internal::equals_ignoring_case(header.first, name); });
-}
-
-// A part of an encoded body could not be decoded, and who names codings wants to see them.
-bool wants_decoding(const Request& request, const ClientOptions& options) noexcept {
-  return options.decode_content && request.method != "HEAD" && !has_header(request, "accept-encoding") &&
-         !has_header(request, "range");
-}
-
-std::string make_head(const Request& request, const Url& url, TimePoint deadline, bool has_deadline,
-                      bool decodes) {
-  if (!internal::is_token(request.method))
-    throw Error(Code::kInvalidArgument, "the request method is not a token");
-  std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, url.target, url.authority);
-  for (const auto& [name, value] : request.headers) {
-    if (!internal::is_token(name) || !internal::is_field_value(value)) {
-      throw Error(Code::kInvalidArgument, "a request header has characters that are not allowed");
-    }
-    for (const std::string_view ours : {"host", "content-length", "transfer-encoding", "connection"}) {
-      if (internal::equals_ignoring_case(name, ours)) {
-        throw Error(Code::kInvalidArgument, fmt::format("{} is set by the client", name));
-      }
-    }
-    head.append(name).append(": ").append(value).append("\r\n");
-  }
-  if (decodes) head += "Accept-Encoding: gzip, br\r\n";
-  if (has_deadline) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - now()).count();
-    if (left <= 0) throw DeadlineExceeded("no time is left for the request");
-    fmt::format_to(std::back_inserter(head), "x-request-timeout-ms: {}\r\n", left);
-  }
-  if (!request.body.empty() || request.method == "POST" || request.method == "PUT" ||
-      request.method == "PATCH") {
-    fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", request.body.size());
-  }
-  return head += "\r\n";
-}
 
 // Codings that we did not ask for, one on top of another too, stay as they are, for the caller to see.
-void decode_body(Response& response, std::size_t max_bytes) {
-  const auto fields = std::count_if(response.headers.begin(), response.headers.end(), [](const auto& header) {
-    return internal::equals_ignoring_case(header.first, "content-encoding");
-  });
-  if (response.body.empty() || fields != 1) return;
-  const auto coding = coding_of(response.header("content-encoding"));
-  if (!coding || *coding == Coding::kIdentity) return;
-  try {
-    response.body = decode(*coding, response.body, {.max_bytes = max_bytes, .max_ratio = 0});
-  } catch (const Error& error) {
-    if (error.code() == Code::kOutOfRange) {
-      throw Error(Code::kResourceExhausted, "the response's body is too large when decoded");
-    }
-    throw Error(Code::kInternal, fmt::format("malformed response: {}", error.message()));
+std::optional<Coding> coding_to_decode(const internal::ResponseHead& head) {
+  std::optional<Coding> coding;
+  int fields = 0;
+  for (const auto& [name, value] : head.headers) {
+    if (!internal::equals_ignoring_case(name, "content-encoding")) continue;
+    ++fields;
+    coding = coding_of(value);
   }
-  std::erase_if(response.headers, [](const auto& header) {
-    return internal::equals_ignoring_case(header.first, "content-encoding") ||
-           internal::equals_ignoring_case(header.first, "content-length");
-  });
+  if (fields != 1 || coding == Coding::kIdentity || head.content_length == 0U) return std::nullopt;
+  return coding;
 }
 
-// One request and its answer on one connection.
-class Call {
- public:
-  Call(net::TcpStream& stream, const ClientOptions& options, TimePoint deadline)
-      : stream_(stream), options_(options), deadline_(deadline) {}
-
-  Response run(const Request& request, const std::string& head) {
-    send(head, request.body);
-    internal::ResponseHead answer = read_head();
-    while (answer.status < 200) {
-      if (answer.status == 101) throw Error(Code::kInternal, "malformed response: unexpected 101");
-      answer = read_head();
-    }
-    keep_alive_ = answer.keep_alive;
-    Response response;
-    response.status = answer.status;
-    response.headers = std::move(answer.headers);
-    if (request.method == "HEAD" || answer.status == 204 || answer.status == 304) {
-      // no body, whatever the fields say
-    } else if (answer.chunked) {
-      read_chunked(response.body);
-    } else if (answer.content_length) {
-      read_sized(*answer.content_length, response.body);
-    } else {
-      read_until_close(response.body);
-    }
-    keep_alive_ = keep_alive_ && buffer_.size() == 0;
-    return response;
-  }
-
-  bool keep_alive() const noexcept { return keep_alive_; }
-
- private:
-  void send(const std::string& head, const std::string& body) {
-    const std::array<iovec, 2> parts{
-        {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(body.data()), body.size()}}};
-    check(stream_.writev(parts, deadline_));
-  }
-
-  void check(net::IoResult result) {
-    if (result.error == 0) return;
-    if (result.error == ECANCELED) rt::throw_interrupted();
-    if (result.error == ETIMEDOUT) throw DeadlineExceeded("the server did not answer in time");
-    const std::string why = fmt::format("the connection broke: {}", std::strerror(result.error));
-    if (!answered_) throw BrokenBeforeAnswer(why);
-    throw Error(Code::kUnavailable, why);
-  }
-
-  // False at the end of the stream.
-  bool fill() {
-    const net::IoResult result = stream_.read(buffer_.make_room(), deadline_);
-    check(result);
-    buffer_.commit(result.bytes);
-    answered_ = answered_ || result.bytes > 0;
-    return result.bytes > 0;
-  }
-
-  void fill_or_break() {
-    if (fill()) return;
-    if (!answered_) throw BrokenBeforeAnswer("the server closed the connection without an answer");
-    throw Error(Code::kUnavailable, "the server closed the connection within its answer");
-  }
-
-  internal::ResponseHead read_head() {
-    std::size_t scanned = 0;
-    for (;;) {
-      if (auto head = internal::parse_response_head(buffer_.view(), scanned)) {
-        buffer_.consume(head->bytes);
-        return std::move(*head);
-      }
-      if (buffer_.size() > options_.max_header_bytes) throw too_large("header section");
-      fill_or_break();
-    }
-  }
-
-  Error too_large(std::string_view what) const {
-    return {Code::kResourceExhausted, fmt::format("the response's {} is too large", what)};
-  }
-
-  void read_sized(uint64_t length, std::string& body) {
-    if (length > options_.max_body_bytes) throw too_large("body");
-    while (buffer_.size() < length) fill_or_break();
-    body.assign(buffer_.view().substr(0, static_cast<std::size_t>(length)));
-    buffer_.consume(body.size());
-  }
-
-  void read_chunked(std::string& body) {
-    internal::ChunkedDecoder decoder(options_.max_body_bytes);
-    for (;;) {
-      const std::size_t before = body.size();
-      body.resize(before + buffer_.size());
-      const ParseState state = decoder.decode(buffer_.data(), buffer_.size(), body.data() + before);
-      body.resize(before + decoder.produced());
-      buffer_.consume(decoder.consumed());
-      if (state == ParseState::kDone) return;
-      if (state == ParseState::kError) {
-        if (decoder.error_status() == 413) throw too_large("body");
-        throw Error(Code::kInternal, fmt::format("malformed response: {}", decoder.error_reason()));
-      }
-      fill_or_break();
-    }
-  }
-
-  void read_until_close(std::string& body) {
-    keep_alive_ = false;
-    do {
-      if (buffer_.size() > options_.max_body_bytes) throw too_large("body");
-    } while (fill());
-    body.assign(buffer_.view());
-    buffer_.consume(body.size());
-  }
-
-  net::TcpStream& stream_;
-  const ClientOptions& options_;
-  TimePoint deadline_;
-  internal::ReadBuffer buffer_;
-  bool answered_ = false;
-  bool keep_alive_ = false;
+// The head that has come, and the call that will read its body.
+struct Answer {
+  internal::ResponseHead head;
+  std::unique_ptr<ClientCall> call;
 };
+
+OpenResponse open_answer(const ClientRequest& request, Answer answer, std::size_t max_decoded) {
+  OpenResponse response;
+  response.status = answer.head.status;
+  response.url = request.url.text();
+  const bool bodiless = answer.head.status == 204 || answer.head.status == 304;
+  const auto coding = request.decodes && !bodiless ? coding_to_decode(answer.head) : std::nullopt;
+  response.headers = std::move(answer.head.headers);
+  std::unique_ptr<internal::BodyReader> reader = std::move(answer.call);
+  if (coding) {
+    reader = std::make_unique<internal::DecodingReader>(std::move(reader), *coding, max_decoded);
+    std::erase_if(response.headers, [](const auto& header) {
+      return internal::equals_ignoring_case(header.first, "content-encoding") ||
+             internal::equals_ignoring_case(header.first, "content-length");
+    });
+  }
+  response.body = ResponseBody(std::move(reader));
+  return response;
+}
 
 }  // namespace
 
 struct Client::Impl {
-  explicit Impl(ClientOptions o) : options(o) {}
+  explicit Impl(ClientOptions o)
+      : options(std::move(o)),
+        connector(options),
+        pool(std::make_shared<ClientPool>(
+            internal::PoolLimits{.max_idle = options.max_idle,
+                                 .max_idle_per_host = options.max_idle_per_host,
+                                 .max_per_host = std::max<std::size_t>(options.max_connections_per_host, 1),
+                                 .idle_timeout = options.idle_timeout})) {}
 
-  struct Idle {
-    std::string key;  // see pool_key()
-    TimePoint since;
-    net::TcpStream stream;
-  };
+  OpenResponse open(const Request& asked, BodyWriter* writer, Extent extent);
+  Answer call(const ClientRequest& request, const internal::CallLimits& limits, const Times& times);
+  Response request(const Request& asked, BodyWriter* writer);
 
-  net::TcpStream take(const std::string& key);
-  void give_back(std::string key, net::TcpStream stream);
-  net::TcpStream connect(const Url& url, TimePoint deadline);
-  Response call(const Request& request);
-
-  ClientOptions options;
-  rt::Lock lock;  // guards idle; sockets are closed outside of it
-  std::vector<Idle> idle;
-  OnceValue<UniqueFunction<net::TlsClient()>> tls{[this] { return net::TlsClient(options.tls); }};
+  const ClientOptions options;
+  internal::ClientConnector connector;
+  const std::shared_ptr<ClientPool> pool;
 };
 
-// A connection by TLS must not serve a plain request, nor the other way round.
-std::string pool_key(const Url& url) { return (url.secure ? "s" : "p") + url.address; }
-
-net::TcpStream Client::Impl::connect(const Url& url, TimePoint deadline) {
-  const CancelScope scope(deadline);
-  net::TcpStream stream = net::TcpStream::connect(url.address);
-  if (!url.secure) return stream;
-  stream = tls().wrap(std::move(stream), url.host);
-  net::tls_handshake(stream);
-  return stream;
-}
-
-// The one used last: it is the least likely to have been closed. Empty when there is none.
-net::TcpStream Client::Impl::take(const std::string& key) {
-  for (;;) {
-    Idle found;
-    lock.lock();
-    const auto at =
-        std::find_if(idle.rbegin(), idle.rend(), [&](const Idle& candidate) { return candidate.key == key; });
-    if (at != idle.rend()) {
-      found = std::move(*at);
-      idle.erase(std::next(at).base());
+Answer Client::Impl::call(const ClientRequest& request, const internal::CallLimits& limits,
+                          const Times& times) {
+  for (ClientPool::Want want = ClientPool::Want::kAny;; want = ClientPool::Want::kNew) {
+    const std::string head = internal::http1_head(request, times.context);
+    ClientPool::Lease lease = pool->take(request.url.origin(), times.deadline, want);
+    const bool reused = lease.reused();
+    if (!reused) lease.set_stream(connector.connect(request.url, times.deadline));
+    auto call = std::make_unique<ClientCall>(std::move(lease), limits);
+    try {
+      internal::ResponseHead answer = call->run(request, head);
+      return {std::move(answer), std::move(call)};
+    } catch (const NotAnswered& error) {
+      // The server may have closed a connection that lay in the pool: that says nothing about the next one.
+      if (!reused || call->writer_begun() || (error.reached() && !request.is_idempotent())) throw;
     }
-    lock.unlock();
-    if (!found.stream) return {};
-    if (now() - found.since < options.idle_timeout && is_fresh(found.stream)) return std::move(found.stream);
   }
 }
 
-void Client::Impl::give_back(std::string key, net::TcpStream stream) {
-  std::vector<Idle> expired;
-  const TimePoint time = now();
-  lock.lock();
-  for (auto at = idle.begin(); at != idle.end();) {
-    if (time - at->since < options.idle_timeout) {
-      ++at;
+OpenResponse Client::Impl::open(const Request& asked, BodyWriter* writer, Extent extent) {
+  ClientRequest request = internal::make_client_request(asked, writer, options.decode_content);
+  Times times;
+  times.context = current_context().deadline();
+  times.deadline = times.context.value_or(after_delay(now(), options.default_timeout));
+  const bool whole = extent == Extent::kWhole;
+  const std::size_t max_body = whole ? options.max_body_bytes : std::numeric_limits<std::size_t>::max();
+  const internal::CallLimits limits{
+      .deadline = times.deadline,
+      .body_deadline = whole ? times.deadline : times.context.value_or(kNever),
+      .head_timeout = options.head_timeout,
+      .idle_timeout = options.body_idle_timeout,
+      .max_header_bytes = options.max_header_bytes,
+      .max_body_bytes = max_body,
+  };
+  for (;;) {
+    Answer answer = call(request, limits, times);
+    if (answer.head.status == 417 && request.expect_continue && !answer.call->writer_begun()) {
+      request.expect_continue = false;
       continue;
     }
-    expired.push_back(std::move(*at));
-    at = idle.erase(at);
-  }
-  const auto same = static_cast<std::size_t>(
-      std::count_if(idle.begin(), idle.end(), [&](const Idle& other) { return other.key == key; }));
-  if (same < options.max_idle_per_host) idle.push_back({std::move(key), time, std::move(stream)});
-  lock.unlock();
-}
-
-Response Client::Impl::call(const Request& request) {
-  const Url url = parse_url(request.url);
-  const auto context_deadline = current_context().deadline();
-  const TimePoint deadline = context_deadline.value_or(after_delay(now(), options.default_timeout));
-  const bool decodes = wants_decoding(request, options);
-  for (;;) {
-    const std::string head = make_head(request, url, deadline, context_deadline.has_value(), decodes);
-    net::TcpStream stream = take(pool_key(url));
-    const bool reused = static_cast<bool>(stream);
-    if (!reused) stream = connect(url, deadline);
-    Call call(stream, options, deadline);
-    try {
-      Response response = call.run(request, head);
-      if (call.keep_alive()) give_back(pool_key(url), std::move(stream));
-      if (decodes) decode_body(response, options.max_body_bytes);
-      return response;
-    } catch (const BrokenBeforeAnswer& error) {
-      if (!reused || !is_idempotent(request.method)) throw Error(Code::kUnavailable, error.message());
-    }
+    return open_answer(request, std::move(answer), max_body);
   }
 }
 
-Client::Client(ClientOptions options) : impl_(std::make_shared<Impl>(options)) {}
+Response Client::Impl::request(const Request& asked, BodyWriter* writer) {
+  OpenResponse opened = open(asked, writer, Extent::kWhole);
+  Response response;
+  response.status = opened.status;
+  response.headers = std::move(opened.headers);
+  response.body = opened.body.read_all(options.max_body_bytes);
+  response.trailers = opened.body.trailers();
+  response.url = std::move(opened.url);
+  return response;
+}
+
+Client::Client(ClientOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
@@ -360,6 +151,14 @@ Response Client::post(std::string_view url, std::string_view content_type, std::
   return request({"POST", std::string(url), {{"Content-Type", std::string(content_type)}}, std::move(body)});
 }
 
-Response Client::request(const Request& request) { return impl_->call(request); }
+Response Client::request(const Request& request) { return impl_->request(request, nullptr); }
+
+Response Client::request(const Request& request, BodyWriter write) { return impl_->request(request, &write); }
+
+OpenResponse Client::open(const Request& request) { return impl_->open(request, nullptr, Extent::kHead); }
+
+OpenResponse Client::open(const Request& request, BodyWriter write) {
+  return impl_->open(request, &write, Extent::kHead);
+}
 
 }  // namespace degu::http

@@ -1,6 +1,8 @@
-// Client: HTTP/1.1 requests over pooled connections, plain or by TLS.
+// Client: HTTP requests over pooled connections, plain or by TLS.
 #pragma once
 
+#include <degu/http/request_body.h>
+#include <degu/http/response_body.h>
 #include <degu/net/tls.h>
 
 #include <chrono>
@@ -17,42 +19,73 @@ namespace degu::http {
 struct Request {
   std::string method = "GET";
   std::string url;  ///< "http://host[:port]/path?query", "https://..."
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string body = {};
+  /// Sends the body only when the server has said that it wants it, or nothing for a second (RFC 9110 section 10.1.1). A
+  /// server that knows no such thing (417) is asked again without.
+  bool expect_continue = false;
 };
 
 struct Response {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  std::vector<std::pair<std::string, std::string>> trailers = {};  ///< what came behind a chunked body
+  std::string url = {};                                            ///< that answered, after redirects
 
   /// The first field of that name (case-insensitive); "" if absent.
   std::string_view header(std::string_view name) const noexcept;
 };
 
+/// An answer whose body has still to be read.
+struct OpenResponse {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;
+  ResponseBody body;
+  std::string url;  ///< that answered, after redirects
+
+  /// As Response::header().
+  std::string_view header(std::string_view name) const noexcept;
+};
+
 struct ClientOptions {
   std::size_t max_idle_per_host = 16;
-  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(30);
+  std::size_t max_idle = 128;  ///< in total; the one that lay longest goes first
+  /// In use or idle, at least 1; further requests wait for one, in order, as long as their deadline lets them.
+  std::size_t max_connections_per_host = 256;
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(30);  ///< of a pooled connection
   std::size_t max_header_bytes = 64 * 1024;
-  std::size_t max_body_bytes = 16 * 1024 * 1024;  ///< as sent, and as decoded
-  net::TlsClientOptions tls;                      ///< for https; the files are read at the first such request
-  /// Limit for requests whose context has no deadline.
+  /// As sent, and as decoded. Of whole answers; open() has no such limit.
+  std::size_t max_body_bytes = 16 * 1024 * 1024;
+  net::TlsClientOptions tls;  ///< for https; the files are read at the first such request
+  /// Limit for requests whose context has no deadline. With open(): until the head has come.
   std::chrono::nanoseconds default_timeout = std::chrono::seconds(30);
+  /// Limits of the parts of a request; 0: only the deadline counts. It always counts besides.
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);  ///< name and TCP
+  std::chrono::nanoseconds tls_timeout = std::chrono::seconds(10);
+  std::chrono::nanoseconds head_timeout{0};  ///< from the end of the request to the answer's head
+  std::chrono::nanoseconds body_idle_timeout =
+      std::chrono::seconds(30);  ///< nothing of a body comes, or goes
   /// Asks for compressed bodies (`Accept-Encoding: gzip, br`) and decodes them; the Response then has neither
   /// Content-Encoding nor Content-Length. Not for HEAD, nor for requests with an Accept-Encoding or Range of their own:
   /// those get what the server sends.
   bool decode_content = true;
 };
 
-/// HTTP/1.1 client with a keep-alive pool for each host. Thread-safe: goroutines share one. Blocks
-/// until the whole response is there; observes the current context and sends what is left of its deadline as
-/// x-request-timeout-ms. A request on a pooled connection that the server had closed is repeated once on a
-/// new one, if no byte of an answer came and the method is idempotent (RFC 9110 section 9.2.2). Redirects are
-/// not followed.
+/// HTTP/1.1 client with a keep-alive pool for each host. Thread-safe: goroutines share one. request() blocks until the
+/// whole response is there, open() until its head is. Both observe the current context, send what is left of its deadline as
+/// x-request-timeout-ms, and pass its TraceContext (trace_context.h) on as traceparent, with a span id of its own, and
+/// tracestate, unless the request has such fields itself. A request on a pooled connection that the server had
+/// closed is repeated once on a new one, if no byte of an answer came and the method is idempotent (RFC 9110 section
+/// 9.2.2). Redirects are not followed.
+///
+/// A body from a BodyWriter, and one of more than 64 KiB, is sent while the answer is already awaited: an answer of 300
+/// or more, or one that ends the connection, stops it. Not for conversations: the body of a success is read only when
+/// the request's has been sent.
 ///
 /// Every status is a Response. Throws Error: kInvalidArgument for a bad URL, header or file, kUnavailable when the
-/// server cannot be reached, is not who the URL says or breaks off, kInternal for a malformed answer, kResourceExhausted for one
-/// beyond the limits; DeadlineExceeded and Cancelled by the context.
+/// server cannot be reached, is not who the URL says or breaks off, kInternal for a malformed answer, kResourceExhausted
+/// for one beyond the limits; DeadlineExceeded and Cancelled by the context, and DeadlineExceeded by the timeouts.
 class Client {
  public:
   explicit Client(ClientOptions options = {});
@@ -63,6 +96,15 @@ class Client {
   Response get(std::string_view url);
   Response post(std::string_view url, std::string_view content_type, std::string body);
   Response request(const Request& request);
+  /// `write` makes the body (chunked), instead of request.body. It is called at most once, in this goroutine.
+  Response request(const Request& request, BodyWriter write);
+
+  /// The head, and a body to be read as it comes.
+  ///
+  ///   http::OpenResponse answer = client.open({"GET", url});
+  ///   for (std::string_view piece = answer.body.next(); !piece.empty(); piece = answer.body.next()) use(piece);
+  OpenResponse open(const Request& request);
+  OpenResponse open(const Request& request, BodyWriter write);
 
  private:
   struct Impl;

@@ -146,40 +146,42 @@ void ContentDecoder::restart() {
 }
 
 void ContentDecoder::write(std::string_view piece, std::string& out) {
+  while (write_some(piece, out)) {
+  }
+}
+
+bool ContentDecoder::write_some(std::string_view& piece, std::string& out) {
   if (decoder_ == nullptr) {
     consumed_ += piece.size();
     produced_ += piece.size();
     check_limits();
-    out.append(piece);
-    return;
+    out.append(std::exchange(piece, {}));
+    return false;
   }
-  for (;;) {
-    if (ended_) {
-      if (piece.empty()) return;
-      restart();
-    }
-    const Decoder::Step step = decoder_->decode(piece);
-    piece.remove_prefix(step.consumed);
-    consumed_ += step.consumed;
-    produced_ += step.output.size();
-    check_limits();
-    out.append(step.output);
-    switch (step.outcome) {
-      case Decoder::Outcome::kCorrupt:
-        throw corrupt("it is not of the coding that it says it is");
-      case Decoder::Outcome::kTooLarge:
-        throw Error(Code::kOutOfRange, "the content needs too much memory to be decoded");
-      case Decoder::Outcome::kEnd:
-        ended_ = true;
-        break;
-      case Decoder::Outcome::kGoOn:
-        if (step.consumed == 0 && step.output.empty()) {
-          if (!piece.empty()) throw corrupt("it does not go on");
-          return;
-        }
-        break;
-    }
+  if (ended_) {
+    if (piece.empty()) return false;
+    restart();
   }
+  const Decoder::Step step = decoder_->decode(piece);
+  piece.remove_prefix(step.consumed);
+  consumed_ += step.consumed;
+  produced_ += step.output.size();
+  check_limits();
+  out.append(step.output);
+  switch (step.outcome) {
+    case Decoder::Outcome::kCorrupt:
+      throw corrupt("it is not of the coding that it says it is");
+    case Decoder::Outcome::kTooLarge:
+      throw Error(Code::kOutOfRange, "the content needs too much memory to be decoded");
+    case Decoder::Outcome::kEnd:
+      ended_ = true;
+      break;
+    case Decoder::Outcome::kGoOn:
+      if (step.consumed != 0 || !step.output.empty()) break;
+      if (!piece.empty()) throw corrupt("it does not go on");
+      return false;
+  }
+  return true;
 }
 
 void ContentDecoder::finish() const {

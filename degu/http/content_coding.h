@@ -86,6 +86,9 @@ class ContentDecoder {
   /// Appends to `out` what `piece` adds. Throws as decode(); the decoder is then good for nothing more, and `out` may
   /// hold a part.
   void write(std::string_view piece, std::string& out);
+  /// A part of write(), to hold little at once: appends at most 16 KiB, and takes what it used from the front of `piece`
+  /// (all of kIdentity at once). False: nothing more comes of it.
+  bool write_some(std::string_view& piece, std::string& out);
   /// Throws Error(kInvalidArgument) when the stream has not come to its end.
   void finish() const;
 

@@ -24,3 +24,4 @@
 #include <degu/http/serve_content.h>
 #include <degu/http/server.h>
 #include <degu/http/static_files.h>
+#include <degu/http/trace_context.h>

@@ -140,6 +140,7 @@ ChunkedDecoder::Step ChunkedDecoder::on_trailer_line() {
   if (is_forbidden_trailer(field.name)) return fail(400, "trailer field not allowed");
   if (++trailer_fields_ > kMaxTrailerFields) return fail(431, "too many trailer fields");
   trailers_.append(field.name).append(": ").append(field.value).append("\r\n");
+  if (kept_ != nullptr) kept_->emplace_back(field.name, field.value);
   line_.clear();
   return Step::kTrailer;
 }

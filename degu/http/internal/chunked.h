@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace degu::http::internal {
 
@@ -25,6 +27,8 @@ class ChunkedDecoder {
 
   /// "Name: value\r\n" lines; after kDone.
   const std::string& trailers() const noexcept { return trailers_; }
+  /// Trailers are added to `list` besides, which has to live as long as this.
+  void keep_trailers(std::vector<std::pair<std::string, std::string>>& list) noexcept { kept_ = &list; }
   std::size_t consumed() const noexcept { return consumed_; }
   std::size_t produced() const noexcept { return produced_; }
   int error_status() const noexcept { return error_status_; }
@@ -62,6 +66,7 @@ class ChunkedDecoder {
   std::size_t trailer_fields_ = 0;
   std::string line_;
   std::string trailers_;
+  std::vector<std::pair<std::string, std::string>>* kept_ = nullptr;
   std::size_t consumed_ = 0;
   std::size_t produced_ = 0;
   Step step_ = Step::kSizeStart;
