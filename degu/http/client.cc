@@ -6,6 +6,11 @@
 #include <degu/http/internal/client_pool.h>
 #include <degu/http/internal/client_request.h>
 #include <degu/http/internal/fields.h>
+#include <degu/http/internal/redirect.h>
+#include <degu/http/internal/retry.h>
+#include <degu/http/internal/retry_budget.h>
+#include <degu/rt/run.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
@@ -65,6 +70,24 @@ OpenResponse open_answer(const ClientRequest& request, Answer answer, std::size_
   return response;
 }
 
+bool may_repeat(const ClientRequest& request, const NotAnswered& error) noexcept {
+  return !request.writer_begun && (!error.reached() || request.is_idempotent());
+}
+
+// Of an answer that is not wanted: a small body is read away, so that the connection can be used again.
+void skip_body(Answer& answer) {
+  constexpr uint64_t kWorthReading = 16 * 1024;
+  std::string piece;
+  try {
+    while (answer.head.content_length.value_or(kWorthReading + 1) <= kWorthReading &&
+           answer.call->read(piece)) {
+    }
+  } catch (const Error& error) {
+    if (error.code() != Code::kUnavailable) throw;
+  }
+  answer.call.reset();
+}
+
 }  // namespace
 
 struct Client::Impl {
@@ -78,16 +101,18 @@ struct Client::Impl {
                                  .idle_timeout = options.idle_timeout})) {}
 
   OpenResponse open(const Request& asked, BodyWriter* writer, Extent extent);
-  Answer call(const ClientRequest& request, const internal::CallLimits& limits, const Times& times);
+  internal::CallLimits limits_of(const Times& times, Extent extent) const;
+  Answer call(ClientRequest& request, const internal::CallLimits& limits, const Times& times);
+  Answer call_repeatedly(ClientRequest& request, const internal::CallLimits& limits, const Times& times);
   Response request(const Request& asked, BodyWriter* writer);
 
   const ClientOptions options;
   internal::ClientConnector connector;
   const std::shared_ptr<ClientPool> pool;
+  internal::RetryBudget budget;
 };
 
-Answer Client::Impl::call(const ClientRequest& request, const internal::CallLimits& limits,
-                          const Times& times) {
+Answer Client::Impl::call(ClientRequest& request, const internal::CallLimits& limits, const Times& times) {
   for (ClientPool::Want want = ClientPool::Want::kAny;; want = ClientPool::Want::kNew) {
     const std::string head = internal::http1_head(request, times.context);
     ClientPool::Lease lease = pool->take(request.url.origin(), times.deadline, want);
@@ -99,9 +124,51 @@ Answer Client::Impl::call(const ClientRequest& request, const internal::CallLimi
       return {std::move(answer), std::move(call)};
     } catch (const NotAnswered& error) {
       // The server may have closed a connection that lay in the pool: that says nothing about the next one.
-      if (!reused || call->writer_begun() || (error.reached() && !request.is_idempotent())) throw;
+      if (!reused || !may_repeat(request, error)) throw;
     }
   }
+}
+
+// Failures cost tokens of the budget whether they are repeated or not.
+Answer Client::Impl::call_repeatedly(ClientRequest& request, const internal::CallLimits& limits,
+                                     const Times& times) {
+  const RetryOptions& retry = options.retry;
+  for (int attempt = 1;; ++attempt) {
+    const auto may_wait = [&](std::chrono::nanoseconds pause) {
+      return attempt < retry.max_attempts && budget.allows() && after_delay(now(), pause) < times.deadline;
+    };
+    std::chrono::nanoseconds pause = internal::backoff(retry, attempt);
+    try {
+      Answer answer = call(request, limits, times);
+      const auto asked = retry.retry_after ? internal::retry_after(answer.head) : std::nullopt;
+      if (!asked) {
+        budget.on_success();
+        return answer;
+      }
+      budget.on_failure();
+      if (*asked > retry.max_retry_after || !request.is_idempotent() || request.writer_begun ||
+          !may_wait(*asked + pause))
+        return answer;
+      skip_body(answer);
+      pause += *asked;  // not everybody at the same moment
+    } catch (const NotAnswered& error) {
+      budget.on_failure();
+      if (!may_repeat(request, error) || !may_wait(pause)) throw;
+    }
+    sleep(pause);
+  }
+}
+
+internal::CallLimits Client::Impl::limits_of(const Times& times, Extent extent) const {
+  const bool whole = extent == Extent::kWhole;
+  return {
+      .deadline = times.deadline,
+      .body_deadline = whole ? times.deadline : times.context.value_or(kNever),
+      .head_timeout = options.head_timeout,
+      .idle_timeout = options.body_idle_timeout,
+      .max_header_bytes = options.max_header_bytes,
+      .max_body_bytes = whole ? options.max_body_bytes : std::numeric_limits<std::size_t>::max(),
+  };
 }
 
 OpenResponse Client::Impl::open(const Request& asked, BodyWriter* writer, Extent extent) {
@@ -109,23 +176,20 @@ OpenResponse Client::Impl::open(const Request& asked, BodyWriter* writer, Extent
   Times times;
   times.context = current_context().deadline();
   times.deadline = times.context.value_or(after_delay(now(), options.default_timeout));
-  const bool whole = extent == Extent::kWhole;
-  const std::size_t max_body = whole ? options.max_body_bytes : std::numeric_limits<std::size_t>::max();
-  const internal::CallLimits limits{
-      .deadline = times.deadline,
-      .body_deadline = whole ? times.deadline : times.context.value_or(kNever),
-      .head_timeout = options.head_timeout,
-      .idle_timeout = options.body_idle_timeout,
-      .max_header_bytes = options.max_header_bytes,
-      .max_body_bytes = max_body,
-  };
-  for (;;) {
-    Answer answer = call(request, limits, times);
-    if (answer.head.status == 417 && request.expect_continue && !answer.call->writer_begun()) {
+  const internal::CallLimits limits = limits_of(times, extent);
+  const auto downgrade =
+      options.redirect_to_http ? internal::Downgrade::kAllowed : internal::Downgrade::kRefused;
+  for (std::size_t redirects = 0;;) {
+    Answer answer = call_repeatedly(request, limits, times);
+    if (answer.head.status == 417 && request.expect_continue && !request.writer_begun) {
       request.expect_continue = false;
-      continue;
+    } else if (options.max_redirects == 0 || !follow_redirect(request, answer.head, downgrade)) {
+      return open_answer(request, std::move(answer), limits.max_body_bytes);
+    } else if (++redirects > options.max_redirects) {
+      throw Error(Code::kResourceExhausted,
+                  fmt::format("the server redirects more than {} times", options.max_redirects));
     }
-    return open_answer(request, std::move(answer), max_body);
+    skip_body(answer);
   }
 }
 

@@ -48,6 +48,21 @@ struct OpenResponse {
   std::string_view header(std::string_view name) const noexcept;
 };
 
+/// When requests are repeated that failed on their way to the head of an answer: when there was no connection, whatever the
+/// method; when it broke off, if the method is idempotent (RFC 9110 section 9.2.2) or the request has an Idempotency-Key;
+/// never when its BodyWriter had begun. A client stops repeating while more than a few requests in ten fail (gRPC's A6,
+/// 10 tokens, ratio 0.1).
+struct RetryOptions {
+  int max_attempts = 1;  ///< the first one included; 1: nothing is repeated
+  /// The n-th pause is random, up to initial_backoff * 2^(n-1) and max_backoff.
+  std::chrono::nanoseconds initial_backoff = std::chrono::milliseconds(50);
+  std::chrono::nanoseconds max_backoff = std::chrono::seconds(1);
+  /// A 429 or 503 that says when to come again (Retry-After), within max_retry_after, is a failure too; for idempotent
+  /// requests. If that is after the deadline, it is the answer.
+  bool retry_after = false;
+  std::chrono::nanoseconds max_retry_after = std::chrono::seconds(30);
+};
+
 struct ClientOptions {
   std::size_t max_idle_per_host = 16;
   std::size_t max_idle = 128;  ///< in total; the one that lay longest goes first
@@ -66,6 +81,12 @@ struct ClientOptions {
   std::chrono::nanoseconds head_timeout{0};  ///< from the end of the request to the answer's head
   std::chrono::nanoseconds body_idle_timeout =
       std::chrono::seconds(30);  ///< nothing of a body comes, or goes
+  /// Redirects in a row that are followed, with method and body as browsers do: 303, and 301 and 302 for POST, lead to a
+  /// GET; 307 and 308 keep both, unless a BodyWriter has made the body. Authorization, Cookie and Proxy-Authorization
+  /// are not sent to another origin, and from https to http they are not followed. 0: a redirect is an answer.
+  std::size_t max_redirects = 10;
+  bool redirect_to_http = false;  ///< from https too
+  RetryOptions retry;
   /// Asks for compressed bodies (`Accept-Encoding: gzip, br`) and decodes them; the Response then has neither
   /// Content-Encoding nor Content-Length. Not for HEAD, nor for requests with an Accept-Encoding or Range of their own:
   /// those get what the server sends.
@@ -76,8 +97,8 @@ struct ClientOptions {
 /// whole response is there, open() until its head is. Both observe the current context, send what is left of its deadline as
 /// x-request-timeout-ms, and pass its TraceContext (trace_context.h) on as traceparent, with a span id of its own, and
 /// tracestate, unless the request has such fields itself. A request on a pooled connection that the server had
-/// closed is repeated once on a new one, if no byte of an answer came and the method is idempotent (RFC 9110 section
-/// 9.2.2). Redirects are not followed.
+/// closed is repeated once on a new one, if no byte of an answer came and it may be repeated (RetryOptions), whatever
+/// max_attempts says. Redirects are followed, within the same deadline.
 ///
 /// A body from a BodyWriter, and one of more than 64 KiB, is sent while the answer is already awaited: an answer of 300
 /// or more, or one that ends the connection, stops it. Not for conversations: the body of a success is read only when
@@ -85,7 +106,7 @@ struct ClientOptions {
 ///
 /// Every status is a Response. Throws Error: kInvalidArgument for a bad URL, header or file, kUnavailable when the
 /// server cannot be reached, is not who the URL says or breaks off, kInternal for a malformed answer, kResourceExhausted
-/// for one beyond the limits; DeadlineExceeded and Cancelled by the context, and DeadlineExceeded by the timeouts.
+/// for one beyond the limits or too many redirects, kFailedPrecondition for a redirect from https to http; DeadlineExceeded and Cancelled by the context, and DeadlineExceeded by the timeouts.
 class Client {
  public:
   explicit Client(ClientOptions options = {});

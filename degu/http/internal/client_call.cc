@@ -125,7 +125,7 @@ class ClientCall::Upload final : public RequestBody {
   std::optional<ResponseHead> head_;
 };
 
-ResponseHead ClientCall::run(const ClientRequest& request, const std::string& head) {
+ResponseHead ClientCall::run(ClientRequest& request, const std::string& head) {
   const bool watches = request.writer != nullptr || request.body.size() > kSendAtOnce ||
                        (request.expect_continue && request.has_body());
   ResponseHead answer;
@@ -152,7 +152,7 @@ void ClientCall::send_at_once(const ClientRequest& request, const std::string& h
   stream().set_read_deadline(after_delay(now(), kLastWords));
 }
 
-ResponseHead ClientCall::upload(const ClientRequest& request, const std::string& head) {
+ResponseHead ClientCall::upload(ClientRequest& request, const std::string& head) {
   const bool expects = request.expect_continue;
   Upload upload(*this);
   std::exception_ptr unanswered;
@@ -173,7 +173,7 @@ ResponseHead ClientCall::upload(const ClientRequest& request, const std::string&
   try {
     if (!expects || upload.wait_for_continue()) {
       if (request.writer != nullptr) {
-        writer_begun_ = true;
+        request.writer_begun = true;
         (*request.writer)(upload);
         upload.send(std::array<iovec, 1>{part("0\r\n\r\n")});
       } else {
@@ -189,6 +189,7 @@ ResponseHead ClientCall::upload(const ClientRequest& request, const std::string&
     throw;
   }
   reading.wait();
+  stream().set_write_deadline(kNever);  // the answer to a body that was sent whole stops nothing
   if (unanswered) std::rethrow_exception(unanswered);
   return upload.take_head();
 }

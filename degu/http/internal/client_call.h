@@ -44,9 +44,7 @@ class ClientCall final : public BodyReader {
   ClientCall(ClientPool::Lease lease, const CallLimits& limits) : lease_(std::move(lease)), limits_(limits) {}
 
   /// Sends the request and waits for the head of its answer. Throws NotAnswered, and Error as Client does.
-  ResponseHead run(const ClientRequest& request, const std::string& head);
-  /// The request's BodyWriter was called: it cannot be again.
-  bool writer_begun() const noexcept { return writer_begun_; }
+  ResponseHead run(ClientRequest& request, const std::string& head);
 
   bool read(std::string& piece) override;
   HeaderList take_trailers() override { return std::move(trailers_); }
@@ -56,7 +54,7 @@ class ClientCall final : public BodyReader {
   enum class Framing : uint8_t { kEnded, kSized, kChunked, kUntilClose };
 
   void send_at_once(const ClientRequest& request, const std::string& head);
-  ResponseHead upload(const ClientRequest& request, const std::string& head);
+  ResponseHead upload(ClientRequest& request, const std::string& head);
   ResponseHead read_final_head(TimePoint deadline, Upload* upload);
   ResponseHead read_head(TimePoint deadline);
   void begin_body(std::string_view method, const ResponseHead& head);
@@ -74,7 +72,6 @@ class ClientCall final : public BodyReader {
   ReadBuffer buffer_;
   bool sent_any_ = false;
   bool sent_all_ = true;
-  bool writer_begun_ = false;
   bool answered_ = false;  // at least a byte came
   bool keep_alive_ = false;
   Framing framing_ = Framing::kEnded;

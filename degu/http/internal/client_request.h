@@ -17,7 +17,8 @@ struct ClientRequest {
   Url url;
   HeaderList headers;  ///< the caller's
   std::string_view body;
-  BodyWriter* writer = nullptr;  ///< makes the body instead; used up once it has begun
+  BodyWriter* writer = nullptr;  ///< makes the body instead
+  bool writer_begun = false;     ///< it cannot be called again
   bool expect_continue = false;
   bool decodes = false;  ///< asks for codings, to decode them
 
