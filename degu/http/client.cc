@@ -6,6 +6,7 @@
 #include <degu/http/internal/client_pool.h>
 #include <degu/http/internal/client_request.h>
 #include <degu/http/internal/fields.h>
+#include <degu/http/internal/proxy_rules.h>
 #include <degu/http/internal/redirect.h>
 #include <degu/http/internal/retry.h>
 #include <degu/http/internal/retry_budget.h>
@@ -70,6 +71,12 @@ OpenResponse open_answer(const ClientRequest& request, Answer answer, std::size_
   return response;
 }
 
+// One connection to a proxy serves plain requests to every host, a tunnel one host.
+std::string pool_key(const internal::Url& url, const internal::ProxyRoute* proxy) {
+  if (proxy == nullptr) return url.origin();
+  return url.secure ? proxy->address + " " + url.origin() : "proxy " + proxy->address;
+}
+
 bool may_repeat(const ClientRequest& request, const NotAnswered& error) noexcept {
   return !request.writer_begun && (!error.reached() || request.is_idempotent());
 }
@@ -93,6 +100,7 @@ void skip_body(Answer& answer) {
 struct Client::Impl {
   explicit Impl(ClientOptions o)
       : options(std::move(o)),
+        proxies(options.proxy),
         connector(options),
         pool(std::make_shared<ClientPool>(
             internal::PoolLimits{.max_idle = options.max_idle,
@@ -107,17 +115,19 @@ struct Client::Impl {
   Response request(const Request& asked, BodyWriter* writer);
 
   const ClientOptions options;
+  const internal::ProxyRules proxies;
   internal::ClientConnector connector;
   const std::shared_ptr<ClientPool> pool;
   internal::RetryBudget budget;
 };
 
 Answer Client::Impl::call(ClientRequest& request, const internal::CallLimits& limits, const Times& times) {
+  const internal::ProxyRoute* const proxy = proxies.route_for(request.url);
   for (ClientPool::Want want = ClientPool::Want::kAny;; want = ClientPool::Want::kNew) {
-    const std::string head = internal::http1_head(request, times.context);
-    ClientPool::Lease lease = pool->take(request.url.origin(), times.deadline, want);
+    const std::string head = internal::http1_head(request, times.context, proxy);
+    ClientPool::Lease lease = pool->take(pool_key(request.url, proxy), times.deadline, want);
     const bool reused = lease.reused();
-    if (!reused) lease.set_stream(connector.connect(request.url, times.deadline));
+    if (!reused) lease.set_stream(connector.connect(request.url, proxy, times.deadline));
     auto call = std::make_unique<ClientCall>(std::move(lease), limits);
     try {
       internal::ResponseHead answer = call->run(request, head);

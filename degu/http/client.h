@@ -1,6 +1,7 @@
 // Client: HTTP requests over pooled connections, plain or by TLS.
 #pragma once
 
+#include <degu/http/proxy.h>
 #include <degu/http/request_body.h>
 #include <degu/http/response_body.h>
 #include <degu/net/tls.h>
@@ -87,6 +88,8 @@ struct ClientOptions {
   std::size_t max_redirects = 10;
   bool redirect_to_http = false;  ///< from https too
   RetryOptions retry;
+  /// None by default, whatever the environment says: app::proxy_from_environment() reads it.
+  ProxyOptions proxy;
   /// Asks for compressed bodies (`Accept-Encoding: gzip, br`) and decodes them; the Response then has neither
   /// Content-Encoding nor Content-Length. Not for HEAD, nor for requests with an Accept-Encoding or Range of their own:
   /// those get what the server sends.
@@ -106,9 +109,11 @@ struct ClientOptions {
 ///
 /// Every status is a Response. Throws Error: kInvalidArgument for a bad URL, header or file, kUnavailable when the
 /// server cannot be reached, is not who the URL says or breaks off, kInternal for a malformed answer, kResourceExhausted
-/// for one beyond the limits or too many redirects, kFailedPrecondition for a redirect from https to http; DeadlineExceeded and Cancelled by the context, and DeadlineExceeded by the timeouts.
+/// for one beyond the limits or too many redirects, kFailedPrecondition for a redirect from https to http,
+/// kPermissionDenied when a proxy refuses a tunnel; DeadlineExceeded and Cancelled by the context, and DeadlineExceeded by the timeouts.
 class Client {
  public:
+  /// Throws Error(kInvalidArgument) for proxies that are none.
   explicit Client(ClientOptions options = {});
   ~Client();
   Client(Client&&) noexcept;

@@ -17,8 +17,11 @@
 #include <degu/http/middleware.h>
 #include <degu/http/negotiate.h>
 #include <degu/http/openapi.h>
+#include <degu/http/proxy.h>
 #include <degu/http/rate_limit.h>
 #include <degu/http/real_ip.h>
+#include <degu/http/request_body.h>
+#include <degu/http/response_body.h>
 #include <degu/http/router.h>
 #include <degu/http/secure_headers.h>
 #include <degu/http/serve_content.h>

@@ -41,18 +41,26 @@ std::optional<std::string> decode(std::string_view text, const std::array<uint8_
   return held == 0 ? std::optional(std::move(bytes)) : std::nullopt;
 }
 
-}  // namespace
-
-std::string to_base64url(std::string_view bytes) {
+std::string encode(std::string_view bytes, std::string_view alphabet) {
   std::string text;
   text.reserve((bytes.size() * 4 + 2) / 3);
   uint32_t held = 0;
   unsigned bits = 0;
   for (const char c : bytes) {
     held = (held << 8 | static_cast<unsigned char>(c)) & 0xFFFFU;
-    for (bits += 8; bits >= 6; bits -= 6) text.push_back(kUrlAlphabet[held >> (bits - 6) & 63U]);
+    for (bits += 8; bits >= 6; bits -= 6) text.push_back(alphabet[held >> (bits - 6) & 63U]);
   }
-  if (bits != 0) text.push_back(kUrlAlphabet[held << (6 - bits) & 63U]);
+  if (bits != 0) text.push_back(alphabet[held << (6 - bits) & 63U]);
+  return text;
+}
+
+}  // namespace
+
+std::string to_base64url(std::string_view bytes) { return encode(bytes, kUrlAlphabet); }
+
+std::string to_base64(std::string_view bytes) {
+  std::string text = encode(bytes, kAlphabet);
+  text.append((4 - text.size() % 4) % 4, '=');
   return text;
 }
 

@@ -9,6 +9,8 @@ namespace degu::http::internal {
 
 /// Without padding, as RFC 7515 wants it.
 std::string to_base64url(std::string_view bytes);
+/// With padding (RFC 4648 section 4).
+std::string to_base64(std::string_view bytes);
 /// nullopt for padding, foreign characters, impossible lengths and unused bits that are not zero.
 std::optional<std::string> from_base64url(std::string_view text);
 /// The same for the alphabet with '+' and '/' (RFC 4648 section 4), padded with '='.

@@ -27,6 +27,7 @@ TEST(Base64, DecodesTheVectorsOfRfc4648) {
                                                          {"Zm9vYmFy", "foobar"}};
   for (const auto& [text, bytes] : vectors) {
     EXPECT_EQ(from_base64(text), bytes);
+    EXPECT_EQ(to_base64(bytes), text);
     EXPECT_EQ(to_base64url(bytes), std::string(text).substr(0, std::string(text).find('=')));
   }
   EXPECT_EQ(from_base64("+/+/"), "\xFB\xFF\xBF");

@@ -1,13 +1,21 @@
 #include <degu/context/cancel_scope.h>
 #include <degu/http/internal/client_call.h>
 #include <degu/http/internal/client_connector.h>
+#include <degu/http/internal/read_buffer.h>
+#include <degu/http/internal/response_parser.h>
+#include <degu/rt/park.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
 #include <string_view>
 
 namespace degu::http::internal {
 namespace {
+
+constexpr int kMaxInterim = 16;  // heads of 1xx
 
 // Runs a step that ends at `deadline`, and after `limit` if that is earlier: then the server is to blame, not the caller.
 template <class F>
@@ -24,12 +32,59 @@ void limited(TimePoint deadline, std::chrono::nanoseconds limit, std::string_vie
   }
 }
 
+void check(net::IoResult result) {
+  if (result.error == 0) return;
+  if (result.error == ECANCELED) rt::throw_interrupted();
+  if (result.error == ETIMEDOUT) throw DeadlineExceeded("the proxy did not answer in time");
+  throw Error(Code::kUnavailable,
+              fmt::format("the connection to the proxy broke: {}", std::strerror(result.error)));
+}
+
+ResponseHead read_proxy_head(net::TcpStream& stream, ReadBuffer& buffer, std::size_t max_bytes,
+                             TimePoint deadline) {
+  for (std::size_t scanned = 0;;) {
+    if (auto head = parse_response_head(buffer.view(), scanned)) {
+      buffer.consume(head->bytes);
+      return std::move(*head);
+    }
+    if (buffer.size() > max_bytes)
+      throw Error(Code::kResourceExhausted, "the header section of the proxy's answer is too large");
+    const net::IoResult result = stream.read(buffer.make_room(), deadline);
+    check(result);
+    if (result.bytes == 0) throw Error(Code::kUnavailable, "the proxy closed the connection");
+    buffer.commit(result.bytes);
+  }
+}
+
+// RFC 9110 section 9.3.6. What the proxy says behind its 2xx would be taken for the server's TLS, which the client begins.
+void open_tunnel(net::TcpStream& stream, const Url& url, const ProxyRoute& proxy, std::size_t max_bytes,
+                 TimePoint deadline) {
+  std::string request = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", url.address);
+  if (!proxy.authorization.empty())
+    request.append("Proxy-Authorization: ").append(proxy.authorization).append("\r\n");
+  request += "\r\n";
+  check(stream.write(request, deadline));
+  ReadBuffer buffer;
+  ResponseHead head;
+  for (int i = 0; i < kMaxInterim && head.status < 200; ++i)
+    head = read_proxy_head(stream, buffer, max_bytes, deadline);
+  // By whom it was refused is up to the caller's configuration: asking again changes nothing.
+  if (head.status >= 400 && head.status < 500)
+    throw Error(Code::kPermissionDenied, fmt::format("the proxy refuses the tunnel by {}", head.status));
+  if (head.status < 200 || head.status >= 300)
+    throw Error(Code::kUnavailable, fmt::format("the proxy made no tunnel, but answered {}", head.status));
+  if (buffer.size() != 0)
+    throw Error(Code::kInternal, "malformed response: there is more behind a tunnel's head");
+}
+
 }  // namespace
 
-net::TcpStream ClientConnector::connect(const Url& url, TimePoint deadline) {
+net::TcpStream ClientConnector::connect(const Url& url, const ProxyRoute* proxy, TimePoint deadline) {
   net::TcpStream stream;
-  limited(deadline, options_.connect_timeout, "connecting",
-          [&](TimePoint until) { stream = net::TcpStream::connect(url.address, {.deadline = until}); });
+  limited(deadline, options_.connect_timeout, "connecting", [&](TimePoint until) {
+    stream = net::TcpStream::connect(proxy != nullptr ? proxy->address : url.address, {.deadline = until});
+    if (proxy != nullptr && url.secure) open_tunnel(stream, url, *proxy, options_.max_header_bytes, until);
+  });
   if (!url.secure) return stream;
   stream = tls_().wrap(std::move(stream), url.host);
   limited(deadline, options_.tls_timeout, "the TLS handshake",

@@ -17,9 +17,9 @@ class ClientConnector {
   /// `options` have to live as long.
   explicit ClientConnector(const ClientOptions& options) : options_(options) {}
 
-  /// A connection to the URL's origin, with TLS for https. Throws NotAnswered when there is none, also by the timeouts of
+  /// A connection to the URL's origin, with TLS for https, or to the proxy, null for none, and for https through it. Throws NotAnswered when there is none, also by the timeouts of
   /// connecting, Error(kInvalidArgument) for bad files, DeadlineExceeded and Cancelled.
-  net::TcpStream connect(const Url& url, TimePoint deadline);
+  net::TcpStream connect(const Url& url, const ProxyRoute* proxy, TimePoint deadline);
 
  private:
   const ClientOptions& options_;

@@ -85,11 +85,15 @@ HeaderList wire_fields(const ClientRequest& request, std::optional<TimePoint> co
   return fields;
 }
 
-std::string http1_head(const ClientRequest& request, std::optional<TimePoint> context_deadline) {
-  std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.url.target,
-                                 request.url.authority);
+std::string http1_head(const ClientRequest& request, std::optional<TimePoint> context_deadline,
+                       const ProxyRoute* proxy) {
+  const bool through = proxy != nullptr && !request.url.secure;  // a tunnel's proxy reads no requests
+  std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method,
+                                 through ? request.url.text() : request.url.target, request.url.authority);
   for (const auto& [name, value] : wire_fields(request, context_deadline))
     head.append(name).append(": ").append(value).append("\r\n");
+  if (through && !proxy->authorization.empty() && !request.has_header("proxy-authorization"))
+    head.append("Proxy-Authorization: ").append(proxy->authorization).append("\r\n");
   if (request.writer != nullptr) head += "Transfer-Encoding: chunked\r\n";
   return head += "\r\n";
 }

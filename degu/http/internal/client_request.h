@@ -4,6 +4,7 @@
 #include <degu/base/time.h>
 #include <degu/http/client.h>
 #include <degu/http/internal/body_reader.h>
+#include <degu/http/internal/proxy_rules.h>
 #include <degu/http/internal/url.h>
 
 #include <optional>
@@ -36,7 +37,9 @@ ClientRequest make_client_request(const Request& request, BodyWriter* writer, bo
 /// the trace, and what announces the body. Throws DeadlineExceeded when no time is left.
 HeaderList wire_fields(const ClientRequest& request, std::optional<TimePoint> context_deadline);
 
-/// The head of HTTP/1.1.
-std::string http1_head(const ClientRequest& request, std::optional<TimePoint> context_deadline);
+/// The head of HTTP/1.1. A plain request through a proxy, null for none, names the whole URL (RFC 9112 section 3.2.2) and
+/// has the proxy's credentials, unless it has some itself.
+std::string http1_head(const ClientRequest& request, std::optional<TimePoint> context_deadline,
+                       const ProxyRoute* proxy = nullptr);
 
 }  // namespace degu::http::internal
