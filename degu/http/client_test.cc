@@ -348,6 +348,30 @@ TEST(ClientUpload, ObservesItsContextAndStalls) {
   });
 }
 
+TEST(ClientUpload, FailsForAFunctionThatTakesNoNoticeToo) {
+  run([] {
+    net::TcpListener deaf = net::TcpListener::listen("127.0.0.1:0");
+    ClientOptions options;
+    options.body_idle_timeout = 30ms;
+    Client client(options);
+    int failures = 0;
+    const auto stubborn = [&](RequestBody& body) {
+      while (failures < 3) {
+        try {
+          body.write(std::string(1'000'000, 'x'));
+        } catch (const Error&) {
+          ++failures;
+        }
+      }
+    };
+    EXPECT_EQ(code_of([&] {
+                client.request({"PUT", "http://" + deaf.address() + "/"}, stubborn);
+              }),
+              Code::kDeadlineExceeded);
+    EXPECT_EQ(failures, 3);
+  });
+}
+
 // --- Expect: 100-continue
 
 TEST(ClientExpect, WaitsForTheServersWord) {

@@ -66,15 +66,17 @@ class ClientCall::Upload final : public RequestBody {
   }
 
   void send(std::span<const iovec> parts) {
-    if (stopped()) throw UploadStopped();
+    if (failed_ || stopped()) throw UploadStopped();
     const TimePoint deadline = earlier(call_.limits_.deadline, call_.limits_.idle_timeout);
     const net::IoResult result = call_.stream().writev(parts, deadline);
     if (result.error == 0) return;
+    // A part of the piece may be gone: what a BodyWriter that takes no notice writes next would be read as the rest of it.
+    failed_ = true;
     if (stopped()) throw UploadStopped();
+    // The server may have said why before it broke off: the reader finds out.
+    call_.stream().set_read_deadline(after_delay(now(), kLastWords));
     if (result.error == ECANCELED) rt::throw_interrupted();
     if (result.error == ETIMEDOUT) throw DeadlineExceeded("the server did not take the request in time");
-    // It may have said why before it broke off: the reader finds out.
-    call_.stream().set_read_deadline(after_delay(now(), kLastWords));
     throw UploadStopped();
   }
 
@@ -118,7 +120,8 @@ class ClientCall::Upload final : public RequestBody {
 
  private:
   ClientCall& call_;
-  Mutex lock_;  // guards what follows
+  bool failed_ = false;  // the writer's
+  Mutex lock_;           // guards what follows
   Cond changed_;
   bool go_on_ = false;
   bool stopped_ = false;
