@@ -25,6 +25,16 @@ concept HasWriteSchema = requires(Writer& writer, const T* type) {
 /// Required members only and refuses unknown ones, write gives all but empty optionals.
 enum class SchemaUse : uint8_t { kRead, kWrite };
 
+class SchemaSet;
+
+/// A type that describes itself as a struct does, but by a function of its own (generated messages have one): the
+/// function writes the schema of an object, which gets a name and is referred to. Found by argument-dependent lookup;
+/// the pointer is null.
+template <class T>
+concept HasWriteObjectSchema = requires(SchemaSet& schemas, Writer& writer, SchemaUse use, const T* type) {
+  write_object_schema(schemas, writer, use, type);
+};
+
 namespace internal {
 
 /// "degu::http::Search" as the compiler spells it.
@@ -153,6 +163,11 @@ void SchemaSet::write(Writer& writer, SchemaUse use) {
     write<decltype(T::value)>(writer, use);
   } else if constexpr (HasWriteSchema<T>) {
     write_schema(writer, static_cast<const T*>(nullptr));
+  } else if constexpr (HasWriteObjectSchema<T>) {
+    write_reference(writer, use, &internal::type_tag<T>, internal::type_name<T>(),
+                    [](SchemaSet& set, Writer& text, SchemaUse of) {
+                      write_object_schema(set, text, of, static_cast<const T*>(nullptr));
+                    });
   } else if constexpr (HasReadJson<T> || HasWriteJson<T>) {
     writer.raw("{}");
   } else if constexpr (std::is_same_v<T, bool>) {

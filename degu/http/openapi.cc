@@ -82,6 +82,22 @@ void write_text(json::Writer& writer, std::string_view key, std::string_view tex
 
 }  // namespace
 
+Operation operation(std::string summary, const OperationSchemas& schemas) {
+  Operation result;
+  result.summary_ = std::move(summary);
+  for (const OperationSchemas::Parameter& parameter : schemas.parameters) {
+    const Place place = parameter.place == OperationSchemas::Place::kPath    ? Place::kPath
+                        : parameter.place == OperationSchemas::Place::kQuery ? Place::kQuery
+                                                                             : Place::kHeader;
+    result.input_.push_back({parameter.name, place, parameter.required, false, parameter.schema});
+  }
+  result.only_body_ = true;
+  result.body_required_ = schemas.body_required;
+  result.input_schema_ = schemas.body;
+  result.output_schema_ = schemas.response;
+  return result;
+}
+
 // Writes the whole document twice: names of components depend on all that is seen (SchemaSet::settle).
 class OpenApiWriter {
  public:
@@ -108,6 +124,8 @@ class OpenApiWriter {
                        const InputMember* member);
   void write_body(json::Writer& writer, const Item& item);
   void write_body_schema(json::Writer& writer, const std::vector<const InputMember*>& members);
+  void write_given_body(json::Writer& writer, const Operation& operation);
+  void write_security_schemes(json::Writer& writer);
   void write_responses(json::Writer& writer, const Item& item);
   void write_problem(json::Writer& writer, std::string_view description);
   static std::size_t path_index(const Item& item, const InputMember& member);
@@ -200,9 +218,30 @@ std::string OpenApiWriter::document(const OpenApiInfo& info) {
   writer.key("Problem");
   write_problem(writer, "Any failure");
   writer.end_object();
+  write_security_schemes(writer);
   writer.end_object();
   writer.end_object();
   return out;
+}
+
+void OpenApiWriter::write_security_schemes(json::Writer& writer) {
+  std::set<std::string> schemes;
+  for (const auto& [shape, items] : paths_) {
+    for (const Item& item : items) {
+      if (!item.operation->scheme_.empty()) schemes.insert(item.operation->scheme_);
+    }
+  }
+  if (schemes.empty()) return;
+  writer.key("securitySchemes");
+  writer.begin_object();
+  for (const std::string& scheme : schemes) {
+    writer.key(scheme);
+    writer.begin_object();
+    write_text(writer, "type", "http");
+    write_text(writer, "scheme", scheme);
+    writer.end_object();
+  }
+  writer.end_object();
 }
 
 void OpenApiWriter::write_info(json::Writer& writer, const OpenApiInfo& info) {
@@ -251,6 +290,15 @@ void OpenApiWriter::write_operation(json::Writer& writer, const Item& item) {
     writer.key("deprecated");
     writer.value(true);
   }
+  if (!operation.scheme_.empty()) {
+    writer.key("security");
+    writer.begin_array();
+    writer.begin_object();
+    writer.key(operation.scheme_);
+    writer.raw("[]");
+    writer.end_object();
+    writer.end_array();
+  }
   write_parameters(writer, item);
   write_body(writer, item);
   write_responses(writer, item);
@@ -260,7 +308,7 @@ void OpenApiWriter::write_operation(json::Writer& writer, const Item& item) {
 // Which of the path's parameters the member is; beyond them when it is none.
 std::size_t OpenApiWriter::path_index(const Item& item, const InputMember& member) {
   const std::vector<std::string>& names = item.route->param_names;
-  if (member.place != Place::kText) return names.size();
+  if (member.place != Place::kText && member.place != Place::kPath) return names.size();
   return static_cast<std::size_t>(std::find(names.begin(), names.end(), member.name) - names.begin());
 }
 
@@ -277,6 +325,7 @@ void OpenApiWriter::write_parameters(json::Writer& writer, const Item& item) {
   for (const InputMember& member : input) {
     if (member.place == Place::kHeader) write_parameter(writer, member.name, "header", &member);
     if (member.place == Place::kCookie) write_parameter(writer, member.name, "cookie", &member);
+    if (member.place == Place::kQuery) write_parameter(writer, member.name, "query", &member);
     if (member.place != Place::kText || has_body(item.route->method)) continue;
     if (path_index(item, member) == item.names.size()) write_parameter(writer, member.name, "query", &member);
   }
@@ -304,6 +353,7 @@ void OpenApiWriter::write_parameter(json::Writer& writer, std::string_view name,
 void OpenApiWriter::write_body(json::Writer& writer, const Item& item) {
   const Operation& operation = *item.operation;
   if (operation.input_schema_ == nullptr || !has_body(item.route->method)) return;
+  if (operation.only_body_) return write_given_body(writer, operation);
   std::vector<const InputMember*> members;
   bool in_path = false;
   bool files = false;
@@ -351,6 +401,24 @@ void OpenApiWriter::write_body(json::Writer& writer, const Item& item) {
   writer.end_object();
 }
 
+void OpenApiWriter::write_given_body(json::Writer& writer, const Operation& operation) {
+  writer.key("requestBody");
+  writer.begin_object();
+  if (operation.body_required_) {
+    writer.key("required");
+    writer.value(true);
+  }
+  writer.key("content");
+  writer.begin_object();
+  writer.key("application/json");
+  writer.begin_object();
+  writer.key("schema");
+  operation.input_schema_(schemas_, writer);
+  writer.end_object();
+  writer.end_object();
+  writer.end_object();
+}
+
 // What is left of a struct when other places give the rest.
 void OpenApiWriter::write_body_schema(json::Writer& writer, const std::vector<const InputMember*>& members) {
   constexpr std::string_view kFile = R"({"type":"string","contentMediaType":"application/octet-stream"})";
@@ -383,7 +451,10 @@ void OpenApiWriter::write_responses(json::Writer& writer, const Item& item) {
   const bool has_content = operation.output_schema_ != nullptr || !operation.produces_.empty();
   const int success = operation.status_ != 0 ? operation.status_ : has_content ? 200 : 204;
   std::map<int, std::string> errors(operation.errors_.begin(), operation.errors_.end());
-  if (operation.input_schema_ != nullptr) errors.emplace(400, "The request is faulty");
+  if (operation.input_schema_ != nullptr || !operation.input_.empty()) {
+    errors.emplace(400, "The request is faulty");
+  }
+  if (!operation.scheme_.empty()) errors.emplace(401, "No valid credentials");
   if (operation.input_schema_ != nullptr && has_body(item.route->method)) {
     errors.emplace(413, "The body is too large");
     errors.emplace(415, "The body is of another type");

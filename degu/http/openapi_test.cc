@@ -311,6 +311,39 @@ TEST(OpenApi, DescribesResponses) {
   EXPECT_EQ(text_at(document, "/paths/~1x/delete/summary"), R"("Problems \"quoted\"")");
 }
 
+TEST(OpenApi, TakesSchemasInsteadOfStructs) {
+  using Place = OperationSchemas::Place;
+  const SchemaFunction text = [](json::SchemaSet&, json::Writer& writer) {
+    json::internal::write_type(writer, "string");
+  };
+  const SchemaFunction tree = [](json::SchemaSet& schemas, json::Writer& writer) {
+    schemas.write<Tree>(writer, json::SchemaUse::kWrite);
+  };
+  const OperationSchemas::Parameter parameters[] = {{"id", Place::kPath, false, text},
+                                                    {"dry", Place::kQuery, true, text},
+                                                    {"X-Key", Place::kHeader, false, text}};
+  Router router;
+  router.post(
+      "/trees/:id", nothing,
+      {.operation =
+           operation("Grows",
+                     {.parameters = parameters, .body = text, .body_required = false, .response = tree})
+               .authenticated()});
+  const Document document = Document::parse(openapi_document(router, {}));
+  check_structure(document);
+  EXPECT_EQ(text_at(document, "/paths/~1trees~1{id}/post/parameters"),
+            R"([{"name":"id","in":"path","required":true,"schema":{"type":"string"}},)"
+            R"({"name":"dry","in":"query","required":true,"schema":{"type":"string"}},)"
+            R"({"name":"X-Key","in":"header","schema":{"type":"string"}}])");
+  EXPECT_EQ(text_at(document, "/paths/~1trees~1{id}/post/requestBody"),
+            R"({"content":{"application/json":{"schema":{"type":"string"}}}})");
+  EXPECT_EQ(text_at(document, "/paths/~1trees~1{id}/post/security"), R"([{"bearer":[]}])");
+  EXPECT_EQ(text_at(document, "/components/securitySchemes"),
+            R"({"bearer":{"type":"http","scheme":"bearer"}})");
+  EXPECT_THAT(keys_at(document, "/paths/~1trees~1{id}/post/responses"),
+              ElementsAre("200", "400", "401", "413", "415", "default"));
+}
+
 TEST(OpenApi, NamesOperations) {
   Router router;
   router.get("/users/:id", nothing, {.operation = operation<void, void>("a")});

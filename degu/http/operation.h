@@ -1,4 +1,4 @@
-// operation<In, Out>(): what a route takes and gives, for its OpenAPI document.
+// operation<In, Out>(), operation(OperationSchemas): what a route takes and gives, for its OpenAPI document.
 #pragma once
 
 #include <degu/http/bind.h>
@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,19 +14,37 @@
 
 namespace degu::http {
 
+/// Writes one schema; what it refers to goes into the set.
+using SchemaFunction = void (*)(json::SchemaSet&, json::Writer&);
+
+/// What a route takes and gives by schemas, where no described structs say it: for code that is generated.
+struct OperationSchemas {
+  enum class Place : uint8_t { kPath, kQuery, kHeader };
+  struct Parameter {
+    std::string_view
+        name;  ///< outlives the operation, as a literal does; in a path that of the route's pattern
+    Place place = Place::kQuery;
+    bool required = false;  ///< of no account in a path
+    SchemaFunction schema = nullptr;
+  };
+
+  std::span<const Parameter> parameters{};  ///< copied
+  SchemaFunction body = nullptr;            ///< of the JSON that is the body; null for none
+  bool body_required = true;
+  SchemaFunction response = nullptr;  ///< of the JSON that is the answer; null for none
+};
+
 namespace internal {
 
-/// One member of what Exchange::bind fills.
+/// One member of what Exchange::bind fills, or a parameter of OperationSchemas.
 struct InputMember {
-  enum class Place : uint8_t { kHeader, kCookie, kFile, kText, kJson };
+  enum class Place : uint8_t { kHeader, kCookie, kFile, kText, kJson, kPath, kQuery };
   std::string_view name;  // on the wire
   Place place;            // kText: wherever bind finds it
   bool required;
   bool many;
-  void (*schema)(json::SchemaSet&, json::Writer&);
+  SchemaFunction schema;
 };
-
-using SchemaFunction = void (*)(json::SchemaSet&, json::Writer&);
 
 template <class T>
 struct Unwrapped {
@@ -109,6 +128,9 @@ class Operation {
     deprecated_ = true;
     return *this;
   }
+  /// Wants credentials of an authentication scheme (RFC 9110 §11.1), e.g. "bearer", or answers 401. It only tells so;
+  /// middleware or the handler checks.
+  Operation& authenticated(std::string scheme = "bearer") { return set(scheme_, std::move(scheme)); }
 
   operator std::shared_ptr<const Operation>() const {  // implicit: what RouteOptions keeps
     return std::make_shared<const Operation>(*this);
@@ -117,6 +139,7 @@ class Operation {
  private:
   template <class In, class Out>
   friend Operation operation(std::string summary);
+  friend Operation operation(std::string summary, const OperationSchemas& schemas);
   friend class OpenApiWriter;
 
   Operation& set(std::string& member, std::string text) {
@@ -128,14 +151,20 @@ class Operation {
   std::string description_;
   std::string id_;
   std::string produces_;
+  std::string scheme_;
   std::vector<std::string> tags_;
   std::vector<std::pair<int, std::string>> errors_;
   int status_ = 0;
   bool deprecated_ = false;
   std::vector<internal::InputMember> input_;
-  internal::SchemaFunction input_schema_ = nullptr;  // of the whole body as JSON
-  internal::SchemaFunction output_schema_ = nullptr;
+  bool only_body_ = false;  // input_schema_ is the body's, of which input_ has no part
+  bool body_required_ = true;
+  SchemaFunction input_schema_ = nullptr;  // of the whole body as JSON
+  SchemaFunction output_schema_ = nullptr;
 };
+
+/// As below, from schemas.
+Operation operation(std::string summary, const OperationSchemas& schemas);
 
 /// In is what the handler binds, Out what it gives to Exchange::json; either may be void.
 template <class In, class Out>
