@@ -14,8 +14,10 @@ class RouterGroup;
 }
 namespace degu::json {
 class FieldErrors;
+class SchemaSet;
 class Value;
 class Writer;
+enum class SchemaUse : uint8_t;
 }  // namespace degu::json
 
 namespace degu::rpc {

@@ -1,4 +1,5 @@
 #include <degu/base/error.h>
+#include <degu/http/operation.h>
 #include <degu/rpc/rest.h>
 
 #include <algorithm>
@@ -6,6 +7,13 @@
 #include <vector>
 
 namespace degu::rpc {
+
+http::RouteOptions described(const RestOptions& options, http::Operation operation, bool auth) {
+  http::RouteOptions route = options.route;
+  if (auth) operation.authenticated(std::string(options.scheme));
+  route.operation = std::move(operation);
+  return route;
+}
 
 void check_rest_options(std::string_view service, const RestOptions& options) {
   if (options.authenticator != nullptr) return;

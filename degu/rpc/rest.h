@@ -46,7 +46,10 @@ struct RestOptions {
   std::shared_ptr<Authenticator> authenticator = nullptr;
   /// Around each call, after binding. A service that is a local client has its own as well.
   Interceptors interceptors = {};
+  /// Its `operation` is of no account: each route has its own, made from the .proto file.
   http::RouteOptions route = {};
+  /// What the OpenAPI document says that (degu.auth) routes want: an authentication scheme (RFC 9110 §11.1), a literal.
+  std::string_view scheme = "bearer";
 };
 
 /// A path parameter or header and the field it sets.
@@ -64,6 +67,9 @@ struct RestRoute {
   bool auth = false;
   int status = 200;
 };
+
+/// The options of one route: those of all routes with what the document says of this one.
+http::RouteOptions described(const RestOptions& options, http::Operation operation, bool auth);
 
 /// Throws when `options` lack what routes of the service need.
 void check_rest_options(std::string_view service, const RestOptions& options);

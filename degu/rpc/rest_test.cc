@@ -1,5 +1,6 @@
 #include <degu/base/error.h>
 #include <degu/http/middleware.h>
+#include <degu/http/openapi.h>
 #include <degu/http/test_call.h>
 #include <degu/rpc/rest.h>
 #include <degu/rpc/testdata/kitchen.degu.h>
@@ -225,6 +226,85 @@ TEST(Rest, InterceptorsSurroundTheCall) {
   mount(router, things, options);
   EXPECT_EQ(http::test::call(router, "GET", "/v1/things/1").status, 200);
   EXPECT_EQ(seen, "GetThing");
+}
+
+TEST_F(RestTest, DescribesItsRoutes) {
+  const std::string document = http::openapi_document(router_, {});
+  const auto has = [&](std::string_view text) { return document.find(text) != std::string::npos; };
+  EXPECT_NO_THROW(json::Document::parse(document));
+  // The additional binding has an id of its own; REPORT is no method of OpenAPI.
+  EXPECT_TRUE(has(
+      R"("/v1/things/{id}":{"get":{"operationId":"ThingService_GetThing","summary":"One thing",)"
+      R"("tags":["ThingService"],"parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"string"}},)"
+      R"({"name":"verbose","in":"query","schema":{"type":"boolean"}},)"
+      R"({"name":"levels","in":"query","schema":{"type":"array","items":{"type":"integer","format":"int32"}}},)"
+      R"({"name":"near.x","in":"query","schema":{"type":"integer","format":"int32","minimum":-100,"maximum":100}},)"))
+      << document;
+  EXPECT_TRUE(has(R"("operationId":"ThingService_GetThing_2")"));
+  EXPECT_FALSE(has("ThingService_GetThing_3"));
+  // One field as the body, the rest from path, query and header.
+  EXPECT_TRUE(has(
+      R"("operationId":"ThingService_CreateThing","summary":"Create thing","tags":["ThingService"],)"
+      R"("security":[{"bearer":[]}],"parameters":[{"name":"shelf","in":"path","required":true,"schema":{"type":"string"}},)"
+      R"({"name":"dry","in":"query","schema":{"type":"boolean"}},{"name":"Idempotency-Key","in":"header","required":true,)"
+      R"("schema":{"type":"string","minLength":1,"pattern":"^(?:[!-~]+)?$"}}],)"
+      R"("requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/ThingInput"}}}})"))
+      << document;
+  // What the path gives is no part of the body.
+  EXPECT_TRUE(has(
+      R"({"schema":{"type":"object","properties":{"name":{"type":"string","minLength":1},)"
+      R"("priority":{"type":"integer","format":"int32","minimum":0,"maximum":9}},"required":["name"],"additionalProperties":false}})"))
+      << document;
+  EXPECT_TRUE(has(R"({"schema":{"type":"array","items":{"$ref":"#/components/schemas/Thing"}}})"))
+      << document;
+}
+
+template <class Message>
+std::string schema_of(json::SchemaUse use, std::string_view name) {
+  json::SchemaSet schemas("#/", {});
+  for (const bool last : {false, true}) {
+    std::string text;
+    json::Writer writer(text);
+    schemas.write<Message>(writer, use);
+    if (!last) schemas.settle();
+  }
+  return schemas.components().at(std::string(name));
+}
+
+TEST(MessageSchemaTest, RulesHoldForWhatIsRead) {
+  const std::string read = schema_of<Rules>(json::SchemaUse::kRead, "Rules");
+  for (
+      const std::string_view part :
+      {R"("name":{"type":"string","minLength":3,"maxLength":5})",
+       R"("code":{"type":"string","pattern":"^(?:[A-Z]{2}-[0-9]+)?$","description":"must look like AB-1"})",
+       R"("big":{"type":"string","format":"uint64","pattern":"^[0-9]+$","description":"At most 1000"})",
+       R"("tags":{"type":"array","items":{"type":"string","pattern":"^(?:[a-z]+)?$"},"maxItems":2})",
+       R"("levels":{"type":"array","items":{"type":"integer","format":"int32","minimum":0},"minItems":1})",
+       R"("point":{"$ref":"#/Point"})",
+       R"("named":{"type":"object","additionalProperties":{"$ref":"#/Point"}})",
+       R"("blob":{"type":"string","contentEncoding":"base64","minLength":3})",
+       // 0 and empty bytes break their rules, so these have to be given although they are not (degu.required).
+       R"("required":["name","quantity","ratio","levels","point","note","blob"],"additionalProperties":false)"}) {
+    EXPECT_NE(read.find(part), std::string::npos) << part << "\n" << read;
+  }
+}
+
+TEST(MessageSchemaTest, WhatIsWrittenHasAllButAbsentOptionals) {
+  const std::string written = schema_of<Rules>(json::SchemaUse::kWrite, "Rules");
+  EXPECT_EQ(written.find("minLength"), std::string::npos) << written;
+  EXPECT_NE(
+      written.find(
+          R"("required":["name","code","quantity","ratio","big","tags","levels","points","named","blob"]})"),
+      std::string::npos)
+      << written;
+  const std::string optionals = schema_of<Optionals>(json::SchemaUse::kWrite, "Optionals");
+  EXPECT_EQ(optionals.find("required"), std::string::npos) << optionals;
+  EXPECT_NE(optionals.find(R"("at":{"type":"string","format":"date-time"})"), std::string::npos) << optionals;
+}
+
+TEST(MessageSchemaTest, AMessageWithinItselfEnds) {
+  const std::string tree = schema_of<Tree>(json::SchemaUse::kWrite, "Tree");
+  EXPECT_NE(tree.find(R"("children":{"type":"array","items":{"$ref":"#/Tree"}})"), std::string::npos) << tree;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "names.h"
 #include "rest.h"
 #include "rules.h"
+#include "schema.h"
 #include "service.h"
 #include "text.h"
 
@@ -52,6 +53,7 @@ std::string header_text(const pb::FileDescriptor* file) {
   write_message_declarations(file, out);
   write_json_declarations(file, out);
   write_rule_declarations(file, out);
+  write_schema_declarations(file, out);
   write_service_declarations(file, out);
   write_rest_declarations(file, out);
   close_namespace(file, out);
@@ -64,8 +66,10 @@ std::string source_text(const pb::FileDescriptor* file) {
   out.line("#include <", base_path(file), ".h>");
   out.line();
   out.line("#include <degu/rpc/codec.h>");
+  out.line("#include <degu/rpc/field_schema.h>");
   out.line("#include <degu/rpc/validation.h>");
   if (file->service_count() > 0) {
+    out.line("#include <degu/http/operation.h>");
     out.line("#include <degu/http/router.h>");
     out.line("#include <degu/rpc/local_client.h>");
     out.line("#include <degu/rpc/rest.h>");
@@ -81,6 +85,7 @@ std::string source_text(const pb::FileDescriptor* file) {
   write_message_definitions(file, out);
   write_json_definitions(file, out);
   write_rule_definitions(file, out);
+  write_schema_definitions(file, out);
   write_service_definitions(file, out);
   write_rest_definitions(file, out);
   close_namespace(file, out);

@@ -5,6 +5,7 @@
 
 #include "messages.h"
 #include "names.h"
+#include "operation.h"
 #include "options.h"
 
 namespace gen {
@@ -13,6 +14,7 @@ namespace {
 struct ServedRoute {
   const pb::MethodDescriptor* method;
   Route route;
+  int number;  // among the method's
 };
 
 std::vector<ServedRoute> routes_of_service(const pb::ServiceDescriptor* service) {
@@ -21,18 +23,10 @@ std::vector<ServedRoute> routes_of_service(const pb::ServiceDescriptor* service)
     std::vector<Route> routes;
     std::string error;
     routes_of(service->method(i), &routes, &error);
-    for (Route& route : routes) out.push_back({service->method(i), std::move(route)});
+    int number = 0;
+    for (Route& route : routes) out.push_back({service->method(i), std::move(route), number++});
   }
   return out;
-}
-
-// The field that a dotted path names, or null.
-const pb::FieldDescriptor* find_field(const pb::Descriptor* message, const std::string& path) {
-  const size_t dot = path.find('.');
-  const pb::FieldDescriptor* field = message->FindFieldByName(path.substr(0, dot));
-  if (field == nullptr || dot == std::string::npos) return field;
-  if (field->message_type() == nullptr || field->is_repeated()) return nullptr;
-  return find_field(field->message_type(), path.substr(dot + 1));
 }
 
 bool is_text(const pb::FieldDescriptor* field) {
@@ -107,6 +101,10 @@ void write_mount(const pb::ServiceDescriptor* service, Text& out) {
     out.line("namespace {");
     out.line();
     write_tables(service, routes, out);
+    for (size_t i = 0; i < routes.size(); ++i) {
+      write_operation(routes[i].method, routes[i].route, routes[i].number,
+                      "operation" + name + std::to_string(i), out);
+    }
     out.line("}  // namespace");
     out.line();
   }
@@ -129,7 +127,8 @@ void write_mount(const pb::ServiceDescriptor* service, Text& out) {
       write_body(routes[i], out);
       out.line("call.bind(request);");
       write_reply(routes[i], out);
-      out.line("}, shared->route);");
+      out.line("}, ::degu::rpc::described(*shared, operation", name, std::to_string(i), "(), ",
+               route.auth ? "true" : "false", "));");
     }
     out.line("}");
   }
