@@ -1,6 +1,7 @@
 #include <degu/base/error.h>
 #include <degu/http/compress.h>
 #include <degu/http/csrf.h>
+#include <degu/http/openapi.h>
 #include <degu/http/secure_headers.h>
 #include <degu/http/static_files.h>
 #include <degu/rpc/rest.h>
@@ -124,6 +125,8 @@ void mount(degu::http::Router& router, const Services& services, const Budgets& 
   router.get("/ping", [](Exchange& c) { c.text(200, "pong"); });
   mount_services(router, services, budgets);
   mount_web(router);
+  degu::http::serve_openapi(router,
+                            {.info = {.title = "The shop", .description = "Degu's reference application."}});
 }
 
 }  // namespace shop::gateway

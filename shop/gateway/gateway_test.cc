@@ -9,6 +9,8 @@
 #include <shop/catalog/data_file.h>
 #include <shop/gateway/gateway.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -170,6 +172,92 @@ TEST_F(Gateway, HasEveryRouteOfTheShop) {
         "GET /api/v1/orders/:id", "POST /api/v1/orders/:id:cancel", "GET /api/v1/notifications"}) {
     EXPECT_TRUE(routes.contains(route)) << route;
   }
+}
+
+void collect_references(degu::json::Value value, std::set<std::string>& found) {
+  value.each_member([&](std::string_view key, degu::json::Value member) {
+    if (key == "$ref") found.emplace(member.string().value_or("no text"));
+    collect_references(member, found);
+  });
+  value.each_element([&](degu::json::Value element) { collect_references(element, found); });
+}
+
+// "/a/:id:cancel" as "/a/{id}:cancel".
+std::string path_template(std::string_view route) {
+  std::string out;
+  for (std::size_t i = 0; i < route.size(); ++i) {
+    if (route[i] != ':' || out.back() != '/') {
+      out += route[i];
+      continue;
+    }
+    const std::size_t end = std::min(route.find_first_of(":/", i + 1), route.size());
+    out += "{" + std::string(route.substr(i + 1, end - i - 1)) + "}";
+    i = end - 1;
+  }
+  return out;
+}
+
+TEST_F(Gateway, DescribesEveryRouteOfTheShop) {
+  const Response response = call("GET", "/openapi.json");
+  ASSERT_EQ(response.status, 200);
+  const auto document = degu::json::Document::parse(response.body);
+  const degu::json::Value paths = document.root().find("paths").value();
+  std::size_t described = 0;
+  for (const std::string& route : router_.routes()) {
+    const std::size_t space = route.find(' ');
+    if (!std::string_view(route).substr(space + 1).starts_with("/api/v1/")) continue;
+    const std::map<std::string, std::string> methods = {
+        {"GET", "get"}, {"PUT", "put"}, {"POST", "post"}, {"DELETE", "delete"}};
+    const auto item = paths.find(path_template(std::string_view(route).substr(space + 1)));
+    EXPECT_TRUE(item && item->find(methods.at(route.substr(0, space)))) << route;
+    ++described;
+  }
+  EXPECT_EQ(described, 17U);
+}
+
+TEST_F(Gateway, HasASoundDocument) {
+  const auto document = degu::json::Document::parse(call("GET", "/openapi.json").body);
+  const degu::json::Value components = document.root().find("components").value();
+  std::set<std::string> references;
+  collect_references(document.root(), references);
+  EXPECT_TRUE(references.contains("#/components/schemas/Order"));
+  for (const std::string& reference : references) {
+    ASSERT_TRUE(reference.starts_with("#/components/")) << reference;
+    const std::string rest = reference.substr(13);
+    const auto group = components.find(rest.substr(0, rest.find('/')));
+    EXPECT_TRUE(group && group->find(rest.substr(rest.find('/') + 1))) << reference;
+  }
+  std::set<std::string> ids;
+  document.root().find("paths")->each_member([&](std::string_view path, degu::json::Value item) {
+    item.each_member([&](std::string_view, degu::json::Value operation) {
+      EXPECT_TRUE(ids.emplace(operation.find("operationId")->string().value()).second) << path;
+      EXPECT_FALSE(operation.find("summary")->string().value().empty()) << path;
+      std::size_t in_path = 0;
+      operation.find("parameters")->each_element([&](degu::json::Value parameter) {
+        if (parameter.find("in")->string() != "path") return;
+        const std::string name(parameter.find("name")->string().value());
+        EXPECT_NE(path.find("{" + name + "}"), std::string_view::npos) << path;
+        ++in_path;
+      });
+      EXPECT_EQ(in_path, static_cast<std::size_t>(std::count(path.begin(), path.end(), '{'))) << path;
+    });
+  });
+  EXPECT_TRUE(ids.contains("OrderService_PlaceOrder"));
+}
+
+TEST_F(Gateway, DescribesWhoMayCall) {
+  const auto document = degu::json::Document::parse(call("GET", "/openapi.json").body);
+  const degu::json::Value paths = document.root().find("paths").value();
+  const degu::json::Value cart = paths.find("/api/v1/cart")->find("get").value();
+  EXPECT_TRUE(cart.find("security"));
+  EXPECT_TRUE(cart.find("responses")->find("401"));
+  EXPECT_FALSE(paths.find("/api/v1/products")->find("get")->find("security"));
+  EXPECT_TRUE(document.root().find("components")->find("securitySchemes")->find("bearer"));
+}
+
+TEST_F(Gateway, ServesThePageOfTheDocument) {
+  EXPECT_EQ(call("GET", "/docs/").header("content-type"), "text/html; charset=utf-8");
+  EXPECT_EQ(call("GET", "/docs").header("location"), "docs/");
 }
 
 TEST_F(Gateway, WantsACallerWhereItMatters) {

@@ -9,6 +9,7 @@ import time
 
 import harness
 import invariants
+import json_schema
 import shopping
 from harness import (CARD_DECLINED, CARD_NO_FUNDS, CARD_OK, CARD_TIMEOUT, DEMO_EMAIL, DEMO_PASSWORD, Customer, Shop,
                      parallel, raise_first, rejected_order_id, wait_for)
@@ -133,6 +134,36 @@ class Browsing(ShopCase):
         self.assertIn(products[7]["id"], [p["id"] for p in page["products"]])
         nothing = client.expect(200, "GET", "/api/v1/products?q=zzzyyyxxx").json()
         self.assertEqual((nothing["products"], nothing["total"]), ([], 0))
+
+    def test_answers_are_as_the_openapi_document_says(self):
+        client, customer = self.anonymous(), self.customer("reader")
+        document = client.expect(200, "GET", "/openapi.json").json()
+        self.assertEqual(document["openapi"], "3.1.0")
+        self.assertEqual(client.get("/docs/").status, 200)
+        product = self.random.choice(products)
+        sku, _ = self.sku_with(1)
+        attempt, placed = self.order(customer, {sku: 1})
+        self.assertEqual(placed.status, 201)
+        order = placed.json()["id"]
+        for who, template, path, status in (
+                (client, "/api/v1/products", "/api/v1/products?page_size=50", 200),
+                (client, "/api/v1/products/{id}", f"/api/v1/products/{product['id']}", 200),
+                (client, "/api/v1/products/{id}", "/api/v1/products/nothing", 404),
+                (client, "/api/v1/categories", "/api/v1/categories", 200),
+                (client, "/api/v1/users", "/api/v1/users", 200),
+                (client, "/api/v1/inventory/{sku}", f"/api/v1/inventory/{sku}", 200),
+                (client, "/api/v1/cart", "/api/v1/cart", 401),
+                (customer, "/api/v1/cart", "/api/v1/cart", 200),
+                (customer, "/api/v1/orders", "/api/v1/orders", 200),
+                (customer, "/api/v1/orders", "/api/v1/orders?page_size=101", 400),
+                (customer, "/api/v1/orders/{id}", f"/api/v1/orders/{order}", 200),
+                (customer, "/api/v1/notifications", "/api/v1/notifications", 200)):
+            said = document["paths"][template]["get"]["responses"][str(status)]["content"]
+            (media_type, content), = said.items()
+            reply = who.expect(status, "GET", path)
+            self.assertEqual(reply.type, media_type, path)
+            self.assertEqual(json_schema.faults(document, content["schema"], reply.json()), [], path)
+            self.assertNotEqual(json_schema.faults(document, content["schema"], {"other": 1}), [], path)
 
     def test_pages_cover_the_catalogue_once(self):
         client = self.anonymous()
