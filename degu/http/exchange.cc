@@ -54,6 +54,10 @@ bool is_uri_reference(std::string_view text) noexcept {
 
 std::optional<net::TlsInfo> internal::ResponseSink::tls() const { return std::nullopt; }
 
+net::TcpStream& internal::ResponseSink::switch_protocols(Exchange::State&, std::string_view, std::string&) {
+  throw Error(Code::kUnimplemented, "this connection cannot switch protocols");
+}
+
 bool is_local_target(std::string_view target) noexcept {
   return is_uri_reference(target) && target.front() == '/' && !target.starts_with("//");
 }
@@ -112,6 +116,8 @@ void Exchange::State::reset() {
   if (filter) filter.reset();
   stream_started = false;
   streamed_bytes = 0;
+  switched = false;
+  ends_at_drain = false;
   broken = false;
   request_id.clear();
   client_ip.clear();
@@ -194,6 +200,7 @@ std::string Exchange::peer() const { return state_->sink->peer(); }
 bool Exchange::secure() const noexcept { return state_->secure || state_->sink->secure(); }
 std::string_view Exchange::scheme() const noexcept { return secure() ? "https" : "http"; }
 std::optional<net::TlsInfo> Exchange::tls() const { return state_->sink->tls(); }
+Context Exchange::draining() const { return state_->sink->draining(); }
 std::string_view Exchange::route() const noexcept {
   return state_->route == nullptr ? std::string_view() : std::string_view(state_->route->pattern);
 }

@@ -16,6 +16,10 @@
 #include <utility>
 #include <vector>
 
+namespace degu {
+class Context;
+}
+
 namespace degu::net {
 struct TlsInfo;
 }
@@ -138,6 +142,10 @@ class Exchange {
   std::string_view scheme() const noexcept;
   /// Version, names and certificate of the client (degu/net/tls.h); nothing without TLS.
   std::optional<net::TlsInfo> tls() const;
+  /// Ends when the server's shutdown() begins, before the request's own context does: for handlers that last. To wait for
+  /// both: select and done(context). Never ends without a server. (degu/context/context.h)
+  /// both with select and done(context). Never ends without a server.
+  Context draining() const;
   /// The pattern of the route that serves this, e.g. "/users/:id"; "" when none matched.
   std::string_view route() const noexcept;
   /// Set by the request_id() middleware; "" without it.

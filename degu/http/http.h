@@ -10,6 +10,7 @@
 #include <degu/http/cors.h>
 #include <degu/http/csrf.h>
 #include <degu/http/decompress.h>
+#include <degu/http/event_stream.h>
 #include <degu/http/exchange.h>
 #include <degu/http/html_template.h>
 #include <degu/http/json_codec.h>
@@ -28,3 +29,5 @@
 #include <degu/http/server.h>
 #include <degu/http/static_files.h>
 #include <degu/http/trace_context.h>
+#include <degu/http/websocket.h>
+#include <degu/http/websocket_client.h>

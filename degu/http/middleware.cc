@@ -76,6 +76,8 @@ Handler request_id() {
 Handler timeout(std::chrono::nanoseconds limit) {
   // The client's own limit is in the request's context already; the earlier deadline wins.
   return [limit](Exchange& c) {
+    const internal::Route* const route = internal::ExchangeAccess::state(c).route;
+    if (route != nullptr && route->options.long_lived) return c.next();
     const internal::RequestScope scope(limit);
     c.next();
   };

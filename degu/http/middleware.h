@@ -22,7 +22,8 @@ Handler request_id();
 
 /// Ends the rest of the chain's context after `limit`, or after x-request-timeout-ms if that is shorter.
 /// Waits then throw DeadlineExceeded, and the client gets 504. The handler is never abandoned: a handler that
-/// computes without waiting answers late, but no one else writes to its exchange.
+/// computes without waiting answers late, but no one else writes to its exchange. Routes that are long_lived
+/// (RouteOptions) are left alone.
 Handler timeout(std::chrono::nanoseconds limit);
 
 }  // namespace degu::http

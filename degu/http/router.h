@@ -26,6 +26,9 @@ struct RouteOptions {
   /// The handler begins when the head has come and reads the body from Exchange::body_stream(); body(), bind() and the like
   /// see none. max_body_bytes counts all the same.
   bool stream_body = false;
+  /// For streams (event_stream.h, websocket.h): neither x-request-timeout-ms nor the middleware timeout() ends the
+  /// request. It ends with its handler, its client or the server. Not together with `timeout`.
+  bool long_lived = false;
   /// What openapi_document() tells about the route (operation.h); null leaves it out.
   std::shared_ptr<const Operation> operation = nullptr;
 };

@@ -28,7 +28,7 @@ using internal::Http2Session;
 
 struct Server::Impl {
   Impl(Router r, ServerOptions o)
-      : router(std::move(r)), options(o), env{*router.table(), options, draining} {}
+      : router(std::move(r)), options(o), env{*router.table(), options, draining, drain.context} {}
 
   void open(net::TcpStream stream);
   static void activate(Connection& connection);
@@ -54,6 +54,7 @@ struct Server::Impl {
   Router router;
   ServerOptions options;
   std::atomic<bool> draining{false};
+  const ContextAnd<CancelFunc> drain = with_cancel(Context());
   internal::ConnectionEnv env;
   Pool<Http1Session> sessions{[this] { return std::make_unique<Http1Session>(env); }};
   std::atomic<std::size_t> count{0};
@@ -282,6 +283,7 @@ void Server::Impl::reap() {
 
 void Server::Impl::begin_drain() {
   draining.store(true);  // seq_cst: see Http1Session::wait_for_request
+  drain.cancel();
   lock.lock();
   for (net::TcpListener* listener : listeners) listener->interrupt();
   lock.unlock();

@@ -24,6 +24,7 @@ struct ConnectionEnv {
   const RouteTable& table;
   const ServerOptions& options;
   const std::atomic<bool>& draining;
+  const Context& drain;  // ends after `draining` was set
 };
 
 /// Idle, it is all that is held for a client: no goroutine, stack or buffer. While it is served it belongs to one

@@ -15,6 +15,15 @@ Digest sha256(std::string_view bytes) {
   return digest;
 }
 
+std::string sha1(std::string_view bytes) {
+  std::array<char, 20> digest{};
+  unsigned size = 0;
+  auto* const out = reinterpret_cast<unsigned char*>(digest.data());
+  const int done = EVP_Digest(bytes.data(), bytes.size(), out, &size, EVP_sha1(), nullptr);
+  DEGU_CHECK(done == 1 && size == digest.size(), "SHA-1 is not available from OpenSSL");
+  return {digest.data(), digest.size()};
+}
+
 bool equal(const Digest& a, const Digest& b) noexcept {
   return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }

@@ -12,6 +12,8 @@ namespace degu::http::internal {
 using Digest = std::array<uint8_t, 32>;
 
 Digest sha256(std::string_view bytes);
+/// 20 bytes, for protocols that want it; secures nothing.
+std::string sha1(std::string_view bytes);
 /// In a time that does not depend on where they differ.
 bool equal(const Digest& a, const Digest& b) noexcept;
 

@@ -53,6 +53,12 @@ void end_stream(Exchange::State& state) {
   log_failure(state, "a stream has fewer bytes than it announced");
 }
 
+// Whether nothing is missing of a streamed response although its handler was ended by this.
+bool is_complete(const Exchange::State& state, const Error& error) {
+  return error.code() == Code::kCancelled && state.ends_at_drain &&
+         (state.sink->stopping() || is_bodiless(state));
+}
+
 }  // namespace
 
 void find_route(const RouteTable& table, Exchange::State& state) {
@@ -126,7 +132,7 @@ void answer_exception(Exchange::State& state) noexcept {
     } catch (const Error& error) {
       if (is_internal(error.code())) log_failure(state, error.what());
       if (state.stream_started) {
-        state.broken = true;
+        state.broken = state.broken || !is_complete(state, error);
         return;
       }
       if (error.code() == Code::kCancelled && state.sink->stopping()) {

@@ -2,6 +2,7 @@
 // request.
 #pragma once
 
+#include <degu/context/context.h>
 #include <degu/http/exchange.h>
 #include <degu/http/internal/body_filter.h>
 #include <degu/http/internal/form_data.h>
@@ -15,6 +16,10 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace degu::net {
+class TcpStream;
+}
 
 namespace degu::http {
 
@@ -35,6 +40,14 @@ class ResponseSink {
   virtual std::optional<net::TlsInfo> tls() const;
   /// The server is shutting down: a cancelled request failed for that reason.
   virtual bool stopping() const noexcept { return false; }
+  /// Ends when the server begins to shut down.
+  virtual Context draining() const { return {}; }
+  /// Whether switch_protocols() is possible.
+  virtual bool can_switch_protocols() const noexcept { return false; }
+  /// Sends 101 with these fields, and those of the response; from then on the connection is the handler's, until the chain
+  /// has returned. `input`: what was read behind the request. Throws as ResponseStream::write.
+  virtual net::TcpStream& switch_protocols(Exchange::State& state, std::string_view fields,
+                                           std::string& input);
 };
 
 struct Local {
@@ -94,7 +107,9 @@ struct Exchange::State {
   std::optional<uint64_t> stream_length;         // absent: known at its end only
   bool stream_started = false;
   std::size_t streamed_bytes = 0;
-  bool broken = false;  // a streamed response failed halfway: cut the connection
+  bool switched = false;       // to another protocol: neither response nor request can follow
+  bool ends_at_drain = false;  // a streamed response that a shutdown cancels is complete all the same
+  bool broken = false;         // a streamed response failed halfway: cut the connection
 
   std::string request_id;
   std::string client_ip;  // by real_ip(); empty without it

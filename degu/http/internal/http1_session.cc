@@ -87,6 +87,11 @@ Http1Session::Next Http1Session::serve_one() {
   if (upgraded_to_http2()) return Next::kHttp2;
   connection_->count_request();
   run_exchange(exchange_);
+  if (exchange_.switched) {
+    stream().set_read_deadline(kNever);
+    linger();
+    return Next::kClose;
+  }
   const bool unread = body_ && !body_->done;
   keep_alive_ = !unread && exchange_.head->keep_alive() && !exchange_.broken &&
                 !env_.draining.load(std::memory_order_relaxed);
@@ -445,6 +450,18 @@ void Http1Session::write_piece(Exchange::State& state, std::string_view piece) {
   if (result.error == ECANCELED) rt::throw_interrupted();
   throw Error(Code::kUnavailable, result.error == ETIMEDOUT ? "the client reads too slowly"
                                                             : "the client has closed the connection");
+}
+
+net::TcpStream& Http1Session::switch_protocols(Exchange::State& state, std::string_view fields,
+                                               std::string& input) {
+  state.status = 101;
+  state.switched = state.stream_started = true;  // whatever happens now, there can be no other answer
+  out_.clear();
+  out_.append("HTTP/1.1 101 Switching Protocols\r\n").append(date_.line()).append(fields);
+  out_.append(state.fields).append("\r\n");
+  if (!send(out_, {})) throw Error(Code::kUnavailable, "the client has closed the connection");
+  input = buffer_.view().substr(request_bytes_);
+  return stream();
 }
 
 Http1Session::Next Http1Session::finish_stream() {

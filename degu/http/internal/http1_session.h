@@ -40,6 +40,10 @@ class Http1Session final : public ResponseSink {
   bool secure() const noexcept override { return connection_->secured; }
   std::optional<net::TlsInfo> tls() const override;
   bool stopping() const noexcept override { return env_.draining.load(std::memory_order_relaxed); }
+  Context draining() const override { return env_.drain; }
+  bool can_switch_protocols() const noexcept override { return true; }
+  net::TcpStream& switch_protocols(Exchange::State& state, std::string_view fields,
+                                   std::string& input) override;
 
  private:
   enum class Next : uint8_t { kClose, kServe, kIdle, kHttp2 };

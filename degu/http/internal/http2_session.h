@@ -60,6 +60,7 @@ class Http2Session {
   bool secure() const noexcept { return connection_->secured; }
   std::optional<net::TlsInfo> tls() const;
   bool draining() const noexcept { return env_.draining.load(std::memory_order_relaxed); }
+  Context drain() const { return env_.drain; }
 
  private:
   struct Callbacks;

@@ -33,6 +33,7 @@ class Http2Stream final : public ResponseSink {
   bool secure() const noexcept override { return session.secure(); }
   std::optional<net::TlsInfo> tls() const override;
   bool stopping() const noexcept override { return session.draining(); }
+  Context draining() const override { return session.drain(); }
 
   /// Ready for the next request.
   void reset() {

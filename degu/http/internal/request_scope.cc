@@ -15,6 +15,7 @@ std::optional<std::chrono::nanoseconds> client_timeout(const RequestHead& head) 
 
 void RequestScope::limit(const RequestHead& head, const Route* route) {
   std::optional<std::chrono::nanoseconds> shortest = client_timeout(head);
+  if (route != nullptr && route->options.long_lived) return;
   if (route != nullptr && route->options.timeout.count() > 0) {
     shortest = shortest ? std::min(*shortest, route->options.timeout) : route->options.timeout;
   }

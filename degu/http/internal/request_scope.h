@@ -17,7 +17,7 @@ inline constexpr std::string_view kTimeoutHeader = "x-request-timeout-ms";
 std::optional<std::chrono::nanoseconds> client_timeout(const RequestHead& head);
 
 /// Installs a context that ends at the earlier of the route's and the client's timeout; does nothing when
-/// neither is set. The destructor puts the former context back and ends the request's own.
+/// neither is set, or the route is long-lived. The destructor puts the former context back and ends the request's own.
 class RequestScope {
  public:
   RequestScope(const RequestHead& head, const Route* route) {

@@ -322,6 +322,9 @@ void RouteTable::add(std::string_view method, std::string_view pattern,
                      const std::vector<const Handler*>& chain, const Handler* handler,
                      const RouteOptions& options) {
   if (!is_token(method)) bad_pattern(pattern, fmt::format("\"{}\" is no method", method));
+  if (options.long_lived && options.timeout.count() > 0) {
+    bad_pattern(pattern, "a long_lived route has no timeout");
+  }
   auto route = std::make_unique<Route>();
   route->method = method;
   route->pattern = pattern;

@@ -48,11 +48,15 @@ bool has_scheme(std::string_view reference) noexcept {
 
 std::string Url::text() const { return (secure ? "https://" : "http://") + authority + target; }
 
-Url parse_url(std::string_view url) {
-  const bool secure = equals_ignoring_case(url.substr(0, 8), "https://");
-  const std::size_t scheme_bytes = secure ? 8 : 7;
-  if (!secure && !equals_ignoring_case(url.substr(0, scheme_bytes), "http://"))
-    throw bad_url(url, "must start with http:// or https://");
+Url parse_url(std::string_view url) { return parse_url(url, "http"); }
+
+Url parse_url(std::string_view url, std::string_view scheme) {
+  const std::string plain_start = fmt::format("{}://", scheme);
+  const std::string secure_start = fmt::format("{}s://", scheme);
+  const bool secure = equals_ignoring_case(url.substr(0, secure_start.size()), secure_start);
+  const std::size_t scheme_bytes = secure ? secure_start.size() : plain_start.size();
+  if (!secure && !equals_ignoring_case(url.substr(0, scheme_bytes), plain_start))
+    throw bad_url(url, fmt::format("must start with {} or {}", plain_start, secure_start));
   const std::string_view rest = url.substr(scheme_bytes, url.find('#') - scheme_bytes);
   const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
   Url result;

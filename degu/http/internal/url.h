@@ -21,6 +21,8 @@ struct Url {
 
 /// An absolute URL without user and password; its fragment is dropped. Throws Error(kInvalidArgument).
 Url parse_url(std::string_view url);
+/// The same for another scheme: "ws" allows "ws://" and "wss://".
+Url parse_url(std::string_view url, std::string_view scheme);
 
 /// The URL that a reference names which came from `base` (RFC 3986 section 5.2). Throws as parse_url().
 Url resolve_url(const Url& base, std::string_view reference);

@@ -43,4 +43,25 @@ std::size_t utf8_length(std::string_view text) noexcept {
   return count;
 }
 
+bool Utf8Stream::feed(std::string_view piece) noexcept {
+  for (const char c : piece) {
+    const auto byte = static_cast<unsigned>(static_cast<unsigned char>(c));
+    if (left_ != 0) {
+      if (byte < low_ || byte > high_) return false;
+      low_ = 0x80;
+      high_ = 0xBF;
+      --left_;
+      continue;
+    }
+    if (byte < 0x80) continue;
+    if (byte < 0xC2 || byte > 0xF4) return false;
+    left_ = byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3;
+    if (byte == 0xE0) low_ = 0xA0;
+    if (byte == 0xF0) low_ = 0x90;
+    if (byte == 0xED) high_ = 0x9F;
+    if (byte == 0xF4) high_ = 0x8F;
+  }
+  return true;
+}
+
 }  // namespace degu::http::internal

@@ -160,6 +160,8 @@ class FrameClient {
     }
     return answers_[id];
   }
+  /// What has come so far.
+  const Answer& answer(uint32_t id) { return answers_[id]; }
   Answer call(const Fields& fields, std::string_view body = {}) { return wait(ask(fields, body)); }
   /// Reads until the connection is over; false: it still lasts after `patience`.
   bool wait_for_end(std::chrono::nanoseconds patience = std::chrono::seconds(10)) {
