@@ -1,6 +1,9 @@
 // A page with a form: one struct says what the handler wants, from wherever it comes; a template writes the answer.
 #include <degu/degu.h>
+#include <degu/http/html_template.h>
 #include <degu/http/http.h>
+#include <degu/http/negotiate.h>
+#include <degu/http/openapi.h>
 #include <degu/http/test_call.h>
 #include <fmt/core.h>
 

@@ -1,6 +1,12 @@
 // Who may ask, how often, and what browsers may do with the answer: middleware in the order in which it works.
 #include <degu/degu.h>
+#include <degu/http/cors.h>
+#include <degu/http/csrf.h>
 #include <degu/http/http.h>
+#include <degu/http/jwt.h>
+#include <degu/http/rate_limit.h>
+#include <degu/http/real_ip.h>
+#include <degu/http/secure_headers.h>
 #include <degu/net/tcp.h>
 #include <fmt/core.h>
 

@@ -8,6 +8,7 @@
 #include <degu/http/server.h>
 #include <degu/net/signal.h>
 #include <degu/net/tcp.h>
+#include <degu/net/tls.h>
 #include <degu/obs/log.h>
 #include <degu/rt/run.h>
 #include <degu/sync/chan.h>

@@ -6,7 +6,7 @@
 #include <degu/app/health.h>
 #include <degu/base/function.h>
 #include <degu/http/router.h>
-#include <degu/net/tls.h>
+#include <degu/net/tls_options.h>
 
 #include <chrono>
 #include <cstdint>

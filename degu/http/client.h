@@ -4,7 +4,7 @@
 #include <degu/http/proxy.h>
 #include <degu/http/request_body.h>
 #include <degu/http/response_body.h>
-#include <degu/net/tls.h>
+#include <degu/net/tls_options.h>
 
 #include <chrono>
 #include <cstddef>

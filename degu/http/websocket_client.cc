@@ -8,6 +8,7 @@
 #include <degu/http/internal/websocket_core.h>
 #include <degu/http/internal/websocket_handshake.h>
 #include <degu/http/websocket_client.h>
+#include <degu/net/tls.h>
 #include <degu/rt/park.h>
 #include <fmt/format.h>
 

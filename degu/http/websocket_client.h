@@ -2,7 +2,7 @@
 #pragma once
 
 #include <degu/http/websocket.h>
-#include <degu/net/tls.h>
+#include <degu/net/tls_options.h>
 
 #include <chrono>
 #include <cstddef>

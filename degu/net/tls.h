@@ -3,8 +3,8 @@
 
 #include <degu/base/time.h>
 #include <degu/net/tcp.h>
+#include <degu/net/tls_options.h>
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,30 +12,6 @@
 #include <vector>
 
 namespace degu::net {
-
-/// PEM files: a certificate with the chain behind it, and its private key.
-struct TlsKeyPair {
-  std::string certificate_file;
-  std::string key_file;
-};
-
-/// What a server wants to know of its clients.
-enum class ClientCertificates : uint8_t {
-  kIgnored,
-  kVerifiedIfGiven,  ///< one that does not verify ends the handshake, none does not
-  kRequired,
-};
-
-struct TlsServerOptions {
-  /// The first whose certificate has the name that the client asked for (SNI; wildcards as RFC 6125) is used, and the
-  /// first of all when there is none, or no name.
-  std::vector<TlsKeyPair> certificates;
-  ClientCertificates client_certificates = ClientCertificates::kIgnored;
-  std::string client_ca_file;  ///< PEM; required to verify clients
-  std::vector<std::string>
-      alpn;           ///< best first, "h2", "http/1.1"; none in common ends the handshake (RFC 7301)
-  bool tls12 = true;  ///< false: TLS 1.3 only
-};
 
 /// Serves TLS: forward-secret AEAD suites only, no renegotiation, no compression, no early data. Thread-safe.
 class TlsServer {
@@ -54,14 +30,6 @@ class TlsServer {
  private:
   struct Impl;
   std::shared_ptr<Impl> impl_;
-};
-
-struct TlsClientOptions {
-  std::string ca_file;                    ///< PEM; empty: what the system trusts
-  std::optional<TlsKeyPair> certificate;  ///< to show when the server asks for one
-  std::vector<std::string> alpn;
-  bool verify = true;  ///< false: any server is believed to be anybody; for tests
-  bool tls12 = true;
 };
 
 /// Connects by TLS. Thread-safe.
