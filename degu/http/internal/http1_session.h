@@ -17,6 +17,18 @@
 
 namespace degu::http::internal {
 
+/// A body that its handler reads. It lies behind the head in the session's `buffer_`, as far as it came with it, and in
+/// `more_`.
+struct BodyStream {
+  std::optional<ChunkedDecoder> decoder;  // without it: sized
+  uint64_t left = 0;                      // of a sized one
+  std::size_t at = 0;                     // in `buffer_`: what comes next
+  std::size_t received = 0;
+  TimePoint start{};
+  bool wants_continue = false;
+  bool done = false;
+};
+
 /// Serves one connection after another, a burst of requests each. Belongs to one goroutine at a time.
 class Http1Session final : public ResponseSink {
  public:
@@ -87,16 +99,6 @@ class Http1Session final : public ResponseSink {
   int read_error_ = 0;
   bool keep_alive_ = false;
 
-  // A body that its handler reads. It lies behind the head in `buffer_`, as far as it came with it, and in `more_`.
-  struct BodyStream {
-    std::optional<ChunkedDecoder> decoder;  // without it: sized
-    uint64_t left = 0;                      // of a sized one
-    std::size_t at = 0;                     // in `buffer_`: what comes next
-    std::size_t received = 0;
-    TimePoint start{};
-    bool wants_continue = false;
-    bool done = false;
-  };
   std::optional<BodyStream> body_;
   ReadBuffer more_;
 };

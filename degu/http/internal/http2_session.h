@@ -125,7 +125,6 @@ class Http2Session {
   std::vector<std::unique_ptr<Http2Stream>> streams_;  // open ones, and closed ones whose handler still runs
   std::vector<std::unique_ptr<Http2Stream>> spare_;
   std::size_t buffered_ = 0;  // bytes of bodies
-  std::size_t withheld_ = 0;  // bytes of bodies whose room is not given back to the client yet
   bool broken_ = false;       // nothing can be sent any more
   Goodbye goodbye_ = Goodbye::kNone;
   TimePoint goodbye_at_{};  // when the last one is due
