@@ -276,7 +276,7 @@ TEST(WebSocket, EchoesBothWays) {
   all_shapes([] {
     SocketServer server(echo_router());
     WebSocket socket = connect_websocket(server.url());
-    for (const std::size_t size : {0, 1, 125, 126, 65535, 65536, 1'000'000}) {
+    for (const std::size_t size : {0U, 1U, 125U, 126U, 65535U, 65536U, 1'000'000U}) {
       const Message sent{size % 2 == 0, std::string(size, 'x')};
       socket.send(sent);
       const auto back = socket.recv();
@@ -423,7 +423,7 @@ TEST(WebSocket, CompressesWhenBothWant) {
         WebSocketClientOptions ours;
         if (client_wants) ours.limits = compressed();
         WebSocket socket = connect_websocket(server.url(), ours);
-        for (const std::size_t size : {0, 5, 5, 60'000}) {
+        for (const std::size_t size : {0U, 5U, 5U, 60'000U}) {
           socket.send_text(std::string(size, 'x'));
           const auto back = socket.recv();
           ASSERT_TRUE(back);

@@ -105,7 +105,7 @@ TEST(WebSocketDeflate, WhatWasDeflatedComesBack) {
       MessageDeflater deflater({.bits = bits, .takeover = takeover}, 6);
       MessageInflater inflater(takeover);
       std::string first;
-      for (const std::size_t size : {1, 100, 100, 5000, 70'000, 300'000}) {
+      for (const std::size_t size : {1U, 100U, 100U, 5000U, 70'000U, 300'000U}) {
         std::string message(size, ' ');
         for (char& c : message) c = static_cast<char>('a' + random.below(4));
         std::string packed;

@@ -107,7 +107,7 @@ TEST(WebSocketFrame, RefusesWhatBreaksTheRules) {
 }
 
 TEST(WebSocketFrame, WritesWhatItParses) {
-  for (const std::size_t size : {0, 1, 125, 126, 127, 65535, 65536, 70000}) {
+  for (const std::size_t size : {0U, 1U, 125U, 126U, 127U, 65535U, 65536U, 70000U}) {
     for (const bool masked : {false, true}) {
       const std::string payload(size, 'q');
       std::string bytes;
