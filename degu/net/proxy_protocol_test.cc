@@ -1,5 +1,6 @@
 #include <degu/net/proxy_protocol.h>
 #include <degu/rt/run.h>
+#include <degu/sync/wait_group.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -43,7 +44,8 @@ Outcome receive(const std::string& bytes, std::size_t piece = 10'000) {
     TcpStream client = TcpStream::connect(listener.address());
     outcome.plain_peer = client.local();
     TcpStream server = behind_proxy(listener.accept());
-    go([&client, &bytes, piece] {
+    WaitGroup sending;
+    sending.go([&client, &bytes, piece] {
       for (std::size_t at = 0; at < bytes.size(); at += piece) client.write(bytes.substr(at, piece));
       client.shutdown_write();
     });
@@ -54,6 +56,7 @@ Outcome receive(const std::string& bytes, std::size_t piece = 10'000) {
       outcome.error = got.error;
       if (got.bytes == 0) break;
     }
+    sending.wait();
     outcome.peer = server.peer();
     outcome.local = server.local();
   });
