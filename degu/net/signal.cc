@@ -256,7 +256,8 @@ NotifyContext::NotifyContext(const Context& parent, std::initializer_list<int> s
   if (context_.done()) return;
   state_ = std::make_shared<State>(signals);
   const ContextScope scope(context_);
-  go({.name = "notify context"}, [state = state_, end = cancel] {
+  watcher_.add();
+  go({.name = "notify context"}, [this, state = state_, end = cancel] {
     try {
       const int signal = state->signals.wait();
       end(Error(Code::kCancelled, name_of(signal) + " signal received"));
@@ -264,6 +265,7 @@ NotifyContext::NotifyContext(const Context& parent, std::initializer_list<int> s
       // the context has ended otherwise
     }
     state->signals.stop();
+    watcher_.done();
   });
 }
 

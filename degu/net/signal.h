@@ -7,6 +7,7 @@
 #include <degu/context/context.h>
 #include <degu/net/socket.h>
 #include <degu/sync/chan.h>
+#include <degu/sync/wait_group.h>
 
 #include <cstddef>
 #include <initializer_list>
@@ -64,7 +65,7 @@ class SignalNotify {
 class NotifyContext {
  public:
   NotifyContext(const Context& parent, std::initializer_list<int> signals);
-  /// stop().
+  /// stop(), and waits for its own goroutine, which that ends.
   ~NotifyContext() { stop(); }
   NotifyContext(const NotifyContext&) = delete;
   NotifyContext& operator=(const NotifyContext&) = delete;
@@ -77,6 +78,7 @@ class NotifyContext {
   struct State;
   Context context_;
   std::shared_ptr<State> state_;  // null: the parent had ended before
+  WaitGroup watcher_;
 };
 
 /// From now on the signals have no effect and go to nobody; those who wait for them get no more. Go's signal.Ignore.
