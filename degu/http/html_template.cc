@@ -395,4 +395,10 @@ void HtmlTemplates::render(std::string_view name, json::Value values, std::strin
   Renderer(impl_->programs, out).render_in(values, found->second);
 }
 
+std::string escape_html(std::string_view text) {
+  std::string out;
+  append_escaped(out, text);
+  return out;
+}
+
 }  // namespace degu::http

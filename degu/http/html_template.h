@@ -74,4 +74,7 @@ class HtmlTemplates {
   std::unique_ptr<const Impl> impl_;
 };
 
+/// The text for the content of an element or a quoted attribute: & < > " ' as references.
+std::string escape_html(std::string_view text);
+
 }  // namespace degu::http

@@ -1,4 +1,4 @@
-// Server: HTTP/1.1 on a listener, a goroutine for each connection that has something to say.
+// Server: HTTP/1.1 and HTTP/2 on a listener, goroutines for connections that have something to say.
 #pragma once
 
 #include <degu/http/request_parser.h>
@@ -34,9 +34,10 @@ struct ServerOptions {
   bool behind_proxy = false;
 };
 
-/// Serves a router. HTTP/1.1 and 1.0, keep-alive and pipelining (answers in order), chunked both ways.
-/// Handlers run on the connection's goroutine, one request at a time. A connection that waits for its next request has
-/// neither goroutine nor buffer. The context of a handler is a child of
+/// Serves a router. HTTP/1.1 and 1.0, keep-alive and pipelining (answers in order), chunked both ways: handlers run on the
+/// connection's goroutine, one request at a time. HTTP/2 by ALPN, prior knowledge and upgrade: up to 100 handlers of a
+/// connection run at once, in goroutines of their own. A connection that waits for its next request has neither goroutine nor
+/// buffer. The context of a handler is a child of
 /// the one serve() was called in; it has a deadline when the route or the client's x-request-timeout-ms gives
 /// one.
 class Server {

@@ -1,5 +1,6 @@
 #include "html_report.h"
 
+#include <degu/http/html_template.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,7 +41,7 @@ svg text { font: 11px system-ui, sans-serif; fill: var(--soft); }
 
 std::string tile(std::string_view value, std::string_view what, bool bad = false) {
   return fmt::format("<div class=\"tile\"><b{}>{}</b><span>{}</span></div>\n", bad ? " class=\"bad\"" : "",
-                     escape_html(value), what);
+                     http::escape_html(value), what);
 }
 
 std::string section(std::string_view title, std::string_view content) {
@@ -162,7 +163,8 @@ std::string latency_table(const Report& report) {
 std::string outcome_table(const Report& report) {
   std::string out = "<table>";
   const auto add = [&](std::string_view name, std::string_view value) {
-    out += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escape_html(name), escape_html(value));
+    out +=
+        fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", http::escape_html(name), http::escape_html(value));
   };
   for (const auto& [status, count] : report.statuses) add("status " + status, std::to_string(count));
   for (const auto& [kind, count] : report.errors_by_kind) add("error: " + kind, std::to_string(count));
@@ -179,8 +181,8 @@ std::string request_table(const Report& report) {
       "<table><tr><th>request</th><th>answers</th><th>errors</th><th>p50</th><th>p99</th></tr>\n";
   for (const ReportRequest& one : report.by_request) {
     out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-                       escape_html(one.name), one.latency.count, one.errors, format_ms(one.latency.p50_ms),
-                       format_ms(one.latency.p99_ms));
+                       http::escape_html(one.name), one.latency.count, one.errors,
+                       format_ms(one.latency.p50_ms), format_ms(one.latency.p99_ms));
   }
   return out + "</table>\n";
 }
@@ -196,9 +198,9 @@ std::string to_html(const Report& report) {
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>degu bench "
       "{}</title>\n<style>{}</style></head><body>\n",
-      escape_html(asked.url), kStyle);
-  out += fmt::format("<h1>{}</h1>\n<p>{}, {} connections, {:.2f} s{}{}</p>\n", escape_html(asked.url), load,
-                     asked.connections, report.seconds,
+      http::escape_html(asked.url), kStyle);
+  out += fmt::format("<h1>{}</h1>\n<p>{}, {} connections, {:.2f} s{}{}</p>\n", http::escape_html(asked.url),
+                     load, asked.connections, report.seconds,
                      asked.warmup_s > 0 ? fmt::format(" behind a warm-up of {:g} s", asked.warmup_s) : "",
                      report.interrupted ? ", interrupted" : "");
   out += "<div class=\"tiles\">\n";

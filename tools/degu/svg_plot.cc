@@ -1,5 +1,6 @@
 #include "svg_plot.h"
 
+#include <degu/http/html_template.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,32 +36,6 @@ std::string short_number(double value) {
 }
 
 }  // namespace
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 void SvgPlot::set_x(double low, double high, std::vector<Tick> ticks) {
   x_low_ = low;
@@ -102,8 +77,8 @@ void SvgPlot::add_bars(const Points& points) {
 }
 
 std::string SvgPlot::svg() const {
-  std::string out =
-      fmt::format("<svg viewBox=\"0 0 400 240\" role=\"img\" aria-label=\"{}\">\n", escape_html(title_));
+  std::string out = fmt::format("<svg viewBox=\"0 0 400 240\" role=\"img\" aria-label=\"{}\">\n",
+                                http::escape_html(title_));
   const double step = step_for(y_high_);
   for (double value = 0; value <= y_high_; value += step) {
     out += fmt::format("<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", kLeft,
@@ -113,7 +88,7 @@ std::string SvgPlot::svg() const {
   }
   for (const Tick& tick : x_ticks_) {
     out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
-                       std::min(x(tick.at), kRight - 14), kBottom + 18, escape_html(tick.label));
+                       std::min(x(tick.at), kRight - 14), kBottom + 18, http::escape_html(tick.label));
   }
   out += shapes_;
   double legend = kLeft;
@@ -121,7 +96,7 @@ std::string SvgPlot::svg() const {
     if (names_[i].empty()) continue;
     out += fmt::format("<line class=\"line s{0}\" x1=\"{1}\" x2=\"{2}\" y1=\"10\" y2=\"10\"/>", i, legend,
                        legend + 14);
-    out += fmt::format("<text x=\"{}\" y=\"14\">{}</text>\n", legend + 19, escape_html(names_[i]));
+    out += fmt::format("<text x=\"{}\" y=\"14\">{}</text>\n", legend + 19, http::escape_html(names_[i]));
     legend += 34 + 7 * static_cast<double>(names_[i].size());
   }
   return out + "</svg>\n";

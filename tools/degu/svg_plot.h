@@ -2,14 +2,10 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace degu::bench {
-
-/// Text for HTML and SVG: & < > " ' are escaped.
-std::string escape_html(std::string_view text);
 
 /// Axes, lines or bars, and a legend, 400 by 240 units wide, to be scaled by the page. Colours are the classes s0, s1, s2 of
 /// the page. Values that are not finite are left out. Not thread-safe.

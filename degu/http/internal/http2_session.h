@@ -1,4 +1,4 @@
-// Http2Session: a connection that speaks HTTP/2, a goroutine for each request on it.
+// Http2Session: a connection that speaks HTTP/2, goroutines that run the handlers of its requests.
 #pragma once
 
 #include <degu/context/context.h>
