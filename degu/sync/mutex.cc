@@ -28,8 +28,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kStarvationLimit{1};
 constexpr uint32_t kMaxBarges = 256;
-constexpr int kSpinRounds = 4;
-constexpr int kPausesPerRound = 16;
+// Few looks far apart: each takes the cache line from an owner who may be locking it every few nanoseconds.
+constexpr int kSpinRounds = 2;
+constexpr int kPausesPerRound = 40;
 
 inline void cpu_pause() noexcept {
 #if defined(__x86_64__)
@@ -110,10 +111,13 @@ bool Mutex::spin(bool& awoke) noexcept {
 
 Mutex::Parked Mutex::lock_slow(rt::Interrupt interrupt, TimePoint deadline) noexcept {
   uint32_t state = state_.load(std::memory_order_relaxed);
-  if ((state & kWoken) != 0 && barges_.fetch_add(1, std::memory_order_relaxed) >= kMaxBarges) {
-    barges_.store(0, std::memory_order_relaxed);
-    yield();
-    state = state_.load(std::memory_order_relaxed);
+  if ((state & kWoken) != 0) {
+    const uint32_t barges = barges_.load(std::memory_order_relaxed);
+    barges_.store(barges < kMaxBarges ? barges + 1 : 0, std::memory_order_relaxed);
+    if (barges == kMaxBarges) {
+      yield();
+      state = state_.load(std::memory_order_relaxed);
+    }
   }
   LockWaiter waiter;
   bool awoke = false;
