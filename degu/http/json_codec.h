@@ -4,6 +4,7 @@
 #include <degu/http/json_reader.h>
 #include <degu/http/json_writer.h>
 
+#include <array>
 #include <boost/describe.hpp>
 #include <boost/mp11/algorithm.hpp>
 #include <limits>
@@ -157,21 +158,36 @@ void read(Value value, T& out, FieldErrors& errors);
 
 namespace internal {
 
+/// `,"name":`
+template <class Member>
+struct KeyText {
+  static constexpr auto value = [] {
+    constexpr std::string_view name(Member::name);
+    std::array<char, name.size() + 4> text{};
+    text[0] = ',';
+    text[1] = '"';
+    for (std::size_t i = 0; i < name.size(); ++i) text[i + 2] = name[i];
+    text[name.size() + 2] = '"';
+    text[name.size() + 3] = ':';
+    return text;
+  }();
+};
+
 template <class T>
 void write_struct(Writer& writer, const T& value) {
-  writer.begin_object();
-  each_described<T>([&](std::string_view name, auto pointer) {
-    const auto& member = value.*pointer;
+  MemberWriter members(writer);
+  boost::mp11::mp_for_each<Members<T>>([&](auto described) {
+    const auto& member = value.*described.pointer;
     using Member = std::remove_cvref_t<decltype(member)>;
     if constexpr (kInText<Member>) {
       if constexpr (IsOptional<Member>::value) {
         if (!member) return;
       }
-      writer.key(name);
+      members.key(KeyText<decltype(described)>::value);
       json::write(writer, member);
     }
   });
-  writer.end_object();
+  members.end();
 }
 
 // What the text gives; what it lacks is left to check_required, since a request may give it elsewhere.
@@ -276,10 +292,12 @@ void write(Writer& writer, const T& value) {
       writer.value(nullptr);
     }
   } else if constexpr (internal::IsVector<T>::value) {
+    const Writer::Batch batch(writer);
     writer.begin_array();
     for (const typename T::value_type& item : value) json::write(writer, item);
     writer.end_array();
   } else if constexpr (internal::IsStringMap<T>::value) {
+    const Writer::Batch batch(writer);
     writer.begin_object();
     for (const auto& [key, item] : value) {
       writer.key(key);

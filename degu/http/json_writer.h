@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -23,30 +24,49 @@ namespace degu::json {
 ///   // {"id":7,"tags":["a"]}
 class Writer {
  public:
-  /// Appends after what `out` holds already. `out` must outlive the writer.
+  /// Appends after what `out` holds already. `out` must outlive the writer, and nobody else may change it meanwhile.
   explicit Writer(std::string& out) noexcept : out_(out), start_(out.size()) {}
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  /// For as long as it lives the writer's string holds more than what was written, which makes writing about twice as
+  /// fast; then the rest is cut off. They nest.
+  class Batch {
+   public:
+    explicit Batch(Writer& writer) noexcept : writer_(writer) { ++writer_.batches_; }
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+    ~Batch() {
+      --writer_.batches_;
+      writer_.settle();
+    }
+
+   private:
+    Writer& writer_;
+  };
 
   void begin_object() { open('{'); }
-  void end_object() { out_.push_back('}'); }
+  void end_object() { close('}'); }
   void begin_array() { open('['); }
-  void end_array() { out_.push_back(']'); }
+  void end_array() { close(']'); }
 
   /// The name of the next value.
   void key(std::string_view name) {
     separate();
     append_quoted(name);
-    out_.push_back(':');
+    close(':');
   }
 
   void value(std::string_view text) {
     separate();
     append_quoted(text);
+    settle();
   }
   void value(const char* text) { value(std::string_view(text)); }
   void value(const std::string& text) { value(std::string_view(text)); }
   template <std::same_as<bool> B>
   void value(B flag) {
-    raw(flag ? "true" : "false");
+    flag ? raw("true") : raw("false");
   }
   template <std::integral I>
   requires(!std::same_as<I, bool> && !std::same_as<I, char>) void value(I number) {
@@ -56,6 +76,7 @@ class Writer {
     } else {
       append_uint(static_cast<uint64_t>(number));
     }
+    settle();
   }
   /// The shortest text that reads back as the same double.
   void value(double number);
@@ -69,30 +90,101 @@ class Writer {
   /// Text that is one JSON value already, taken as it is.
   void raw(std::string_view json) {
     separate();
-    out_.append(json);
+    append(json);
+    settle();
   }
 
   std::string& out() noexcept { return out_; }
 
  private:
+  friend class MemberWriter;
+
+  // What the string holds between at_ and end_ is room. Outside of batches there is none: at_ is end_, or both are null.
+  char* room(std::size_t bytes) {
+    if (static_cast<std::size_t>(end_ - at_) < bytes) [[unlikely]]
+      make_room(bytes);
+    return at_;
+  }
+  void make_room(std::size_t bytes);
+  std::size_t written() const noexcept {
+    return at_ != nullptr ? static_cast<std::size_t>(at_ - out_.data()) : out_.size();
+  }
+  void settle() {
+    if (batches_ == 0) cut();
+  }
+  void cut() {
+    if (at_ == nullptr) return;
+    out_.resize(written());
+    at_ = end_ = nullptr;
+  }
+
   // A value follows another one unless it opens the document or stands right behind an opening bracket or a
   // colon: no string ends in these characters, since strings end in a quote. So one look back replaces a
   // stack.
   void separate() {
-    if (out_.size() == start_) return;
-    const char last = out_.back();
-    if (last != '{' && last != '[' && last != ':') out_.push_back(',');
+    const std::size_t size = written();
+    if (size == start_) return;
+    const char last = out_[size - 1];
+    if (last != '{' && last != '[' && last != ':') append(',');
   }
   void open(char bracket) {
     separate();
-    out_.push_back(bracket);
+    close(bracket);
+  }
+  void close(char bracket) {
+    append(bracket);
+    settle();
+  }
+  void append(char c) {
+    *room(1) = c;
+    ++at_;
+  }
+  void append(std::string_view text) {
+    if (text.empty()) return;
+    char* to = room(text.size());
+    std::memcpy(to, text.data(), text.size());
+    at_ = to + text.size();
   }
   void append_quoted(std::string_view text);
+  void append_escaped(std::string_view text);
   void append_int(int64_t number);
   void append_uint(uint64_t number);
+  template <class T>
+  void append_real(T number);
 
   std::string& out_;
   std::size_t start_;
+  char* at_ = nullptr;
+  char* end_ = nullptr;
+  unsigned batches_ = 0;
+};
+
+/// The members of an object whose names are known when the program is compiled.
+class MemberWriter {
+ public:
+  explicit MemberWriter(Writer& writer) : writer_(writer), batch_(writer) {
+    writer_.separate();
+    start_ = writer_.written();
+  }
+  MemberWriter(const MemberWriter&) = delete;
+  MemberWriter& operator=(const MemberWriter&) = delete;
+
+  /// `text` is a comma and the name as JSON: `,"name":`.
+  template <class Text>
+  void key(const Text& text) {
+    writer_.append(std::string_view(text.data(), text.size()));
+  }
+  void end() {
+    // The comma of the first member becomes the bracket.
+    if (writer_.written() == start_) writer_.append('{');
+    writer_.out_[start_] = '{';
+    writer_.append('}');
+  }
+
+ private:
+  Writer& writer_;
+  Writer::Batch batch_;
+  std::size_t start_ = 0;
 };
 
 }  // namespace degu::json

@@ -108,11 +108,13 @@ class RestCall {
   template <class Response>
   void reply(const Response& response) {
     json::Writer writer(exchange_.begin_body(route_.status, "application/json"));
+    const json::Writer::Batch batch(writer);
     write_json(writer, response);
   }
   template <codec::Form F = codec::Form::kPlain, class T>
   void reply_part(const T& part) {
     json::Writer writer(exchange_.begin_body(route_.status, "application/json"));
+    const json::Writer::Batch batch(writer);
     codec::write_value<F>(writer, part);
   }
 
