@@ -226,6 +226,8 @@ G* adopt_batch(M& m, GList& batch) noexcept {
     mark_woken(*g, at);
     push_ready(*m.p, g);
   }
+  // They have waited since the last look at the network, and each is worth a system call or two: they may move at once.
+  note_age(*m.p, clock_ns() - kWorthMovingNs);
   wake_idle(*m.sched);
   return first;
 }
