@@ -7,6 +7,8 @@ STRESS_SECONDS ?= 600
 STRESS_SEED ?=
 STRESS_PRESET ?= release
 SIM_PRESET ?= release
+SOAK_SECONDS ?= 300
+SOAK_PRESET ?= asan
 
 RELEASE := build/release
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
@@ -14,7 +16,7 @@ LAYERS_UNDER_TSAN := base rt sync context net sim resilience http
 TESTS_UNDER_TSAN := ^degu_($(subst $() ,|,$(LAYERS_UNDER_TSAN)))_[a-z_]*test$$
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sim e2e bench bench-runtime bench-http bench-http2 bench-parts bench-instructions bench-flight check format asan tsan stress fuzz clean
+.PHONY: help run test test-sim e2e bench bench-runtime bench-http bench-http2 bench-parts bench-instructions bench-flight check format asan tsan stress soak fuzz clean
 
 help:
 	@echo "Degu: Go's way of building services, for C++20"
@@ -31,6 +33,7 @@ help:
 	@echo "  make asan           every test under AddressSanitizer and UBSan"
 	@echo "  make tsan           $(LAYERS_UNDER_TSAN) under ThreadSanitizer"
 	@echo "  make stress         random traffic on the runtime for STRESS_SECONDS=$(STRESS_SECONDS), with checks (STRESS_SEED=, STRESS_PRESET=)"
+	@echo "  make soak           a thousand connections on the shop for SOAK_SECONDS=$(SOAK_SECONDS); nothing may grow (SOAK_PRESET=$(SOAK_PRESET))"
 	@echo "  make fuzz           each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "  make clean          remove build/ (var/, the shop's databases, stays)"
 	@echo
@@ -125,6 +128,13 @@ stress:
 	$(call configure,$(STRESS_PRESET),DEGU_TESTS=ON)
 	@ninja -C build/$(STRESS_PRESET) -j $(JOBS) stress
 	@build/$(STRESS_PRESET)/tests/stress/stress $(STRESS_SECONDS) $(STRESS_SEED)
+
+soak:
+	@tools/setup/install.sh build test
+	$(call configure,$(SOAK_PRESET),DEGU_TESTS=ON)
+	@ninja -C build/$(SOAK_PRESET) -j $(JOBS) shop degu_cli
+	@SHOP_E2E_SLOW=5 SOAK_SECONDS=$(SOAK_SECONDS) DEGU_BIN=build/$(SOAK_PRESET)/tools/degu/degu \
+	  python3 tests/e2e/soak_test.py build/$(SOAK_PRESET)/shop/shop
 
 fuzz:
 	@tools/setup/install.sh build check

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Loads nginx (when installed), Gin, its Degu twin and the shop in turn and prints req/s, latency and server CPU µs/request.
+"""Loads bare loops, nginx, Gin, its Degu twin and the shop in turn and prints req/s, latency and server CPU µs/request.
 
 Every server runs alone; each value is the median of --rounds rounds, and each round visits every server. wrk shares the
 CPUs with the server, so compare CPU µs/request, not req/s. The table is also kept under the build folder for readme.py.
@@ -34,12 +34,26 @@ class Server:
 
 
 def nginx(scratch):
-    """None when it is not installed."""
+    """The installed one or Debian's package unpacked under build/tools (installing it would start a server); else nothing."""
     path = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if path is None:
-        return []
+        folder = os.path.join(go_twins.ROOT, "build", "tools", "nginx")
+        path = os.path.join(folder, "usr", "sbin", "nginx")
+        unpack = [os.path.join(go_twins.ROOT, "tools", "setup", "unpack.sh"), folder, "nginx"]
+        if subprocess.run(unpack, stdout=subprocess.DEVNULL).returncode != 0 or subprocess.run([path, "-v"], stderr=subprocess.DEVNULL).returncode != 0:
+            print("bench: no nginx can be had, left out", file=sys.stderr)
+            return []
     command = [path, "-p", scratch, "-c", os.path.join(HERE, "nginx_ping.conf")]
     return [Server("nginx", command, "http://127.0.0.1:18080", ["/ping"])]
+
+
+def floor(build):
+    """What an answer costs without a server: the bare loops of bench/floor."""
+    binary = os.path.join(build, "bench", "bench_floor")
+    if not os.access(binary, os.X_OK):
+        print("bench: no bare loops in this build, left out; run tools/setup/install.sh bench", file=sys.stderr)
+        return []
+    return [Server(f"bare {how}", [binary, how, "18084"], "http://127.0.0.1:18084", ["/ping"]) for how in ("epoll", "io_uring")]
 
 
 def shop(build, scratch):
@@ -61,7 +75,7 @@ def servers(build, scratch):
     gin, = go_twins.build(["httpserver_gin"], os.path.join(build, "bench", "go"))
     degu = os.path.join(build, "bench", "bench_httpserver")
     routes = ["/ping", "/api/v1/users"]
-    return [*nginx(scratch), Server("gin", [gin, "-addr", "127.0.0.1:18081"], "http://127.0.0.1:18081", routes),
+    return [*floor(build), *nginx(scratch), Server("gin", [gin, "-addr", "127.0.0.1:18081"], "http://127.0.0.1:18081", routes),
             Server("degu", [degu, "127.0.0.1:18082"], "http://127.0.0.1:18082", routes), *shop(build, scratch)]
 
 
