@@ -6,6 +6,7 @@
 // The unit of work is a line that has ended: each is looked at once, in order, so that cutting the input
 // elsewhere cannot change the outcome. A line that has not ended is only searched for its LF (from where the
 // last search stopped) and measured against the limits, with the same comparison that a complete line gets.
+#include <degu/http/internal/char_class.h>
 #include <degu/http/internal/fields.h>
 #include <degu/http/request_parser.h>
 
@@ -14,7 +15,10 @@
 namespace degu::http {
 namespace {
 
+using internal::CharClass;
 using internal::equals_ignoring_case;
+using internal::is;
+using internal::skip;
 
 // Room for the method and the version beside the URI before the request line counts as too long.
 constexpr std::size_t kRequestLineExtra = 64;
@@ -22,21 +26,6 @@ constexpr std::size_t kMaxMethod = 32;
 
 Slice slice(std::size_t offset, std::size_t size) noexcept {
   return {static_cast<uint32_t>(offset), static_cast<uint32_t>(size)};
-}
-
-bool is_hex(char c) noexcept {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-// Visible ASCII without what no URI may hold raw. '|', '^', '`', '{' and '}' are let through: browsers send
-// them.
-bool is_target_char(char c) noexcept {
-  return c > 0x20 && c < 0x7F && c != '"' && c != '<' && c != '>' && c != '#' && c != '\\';
-}
-
-bool is_host_char(char c) noexcept {
-  return internal::is_token_char(c) ? c != '^' && c != '`' && c != '|' && c != '#'
-                                    : c == '(' || c == ')' || c == ',' || c == ';' || c == '=';
 }
 
 bool is_port(std::string_view port) noexcept {
@@ -52,11 +41,11 @@ bool is_authority(std::string_view text) noexcept {
     end = text.find(']');
     if (end == std::string_view::npos || end < 3) return false;
     for (const char c : text.substr(1, end - 1)) {
-      if (!is_hex(c) && c != ':' && c != '.') return false;
+      if (!is(CharClass::kHexChar, c) && c != ':' && c != '.') return false;
     }
     ++end;
   } else {
-    while (end < text.size() && is_host_char(text[end])) ++end;
+    end = skip(CharClass::kHostChar, text, 0);
     if (end == 0) return false;
   }
   if (end == text.size()) return true;
@@ -70,7 +59,10 @@ std::string_view without_default_port(std::string_view authority) noexcept {
 
 bool has_sound_escapes(std::string_view target) noexcept {
   for (std::size_t at = target.find('%'); at != std::string_view::npos; at = target.find('%', at + 1)) {
-    if (at + 2 >= target.size() || !is_hex(target[at + 1]) || !is_hex(target[at + 2])) return false;
+    if (at + 2 >= target.size() || !is(CharClass::kHexChar, target[at + 1]) ||
+        !is(CharClass::kHexChar, target[at + 2])) {
+      return false;
+    }
   }
   return true;
 }
@@ -87,12 +79,23 @@ bool has_dot_segment(std::string_view path) noexcept {
 }  // namespace
 
 MethodId method_id(std::string_view method) noexcept {
-  constexpr std::string_view kNames[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
-                                         "DELETE", "OPTIONS", "CONNECT", "TRACE"};
-  for (std::size_t i = 0; i < std::size(kNames); ++i) {
-    if (kNames[i] == method) return static_cast<MethodId>(i);
+  const auto either = [&](std::string_view name, MethodId id) {
+    return method == name ? id : MethodId::kOther;
+  };
+  switch (method.size()) {
+    case 3:
+      return method == "GET" ? MethodId::kGet : either("PUT", MethodId::kPut);
+    case 4:
+      return method == "POST" ? MethodId::kPost : either("HEAD", MethodId::kHead);
+    case 5:
+      return method == "PATCH" ? MethodId::kPatch : either("TRACE", MethodId::kTrace);
+    case 6:
+      return either("DELETE", MethodId::kDelete);
+    case 7:
+      return method == "OPTIONS" ? MethodId::kOptions : either("CONNECT", MethodId::kConnect);
+    default:
+      return MethodId::kOther;
   }
-  return MethodId::kOther;
 }
 
 std::string_view RequestHead::header(std::string_view name) const noexcept {
@@ -178,15 +181,15 @@ bool RequestParser::parse_line(std::string_view input, std::size_t end) {
 }
 
 bool RequestParser::parse_request_line(std::string_view input, std::size_t end) {
-  std::size_t at = line_start_;
-  while (at < end && internal::is_token_char(input[at])) ++at;
+  const std::string_view line = input.substr(0, end);
+  std::size_t at = skip(CharClass::kTokenChar, line, line_start_);
   if (at == line_start_ || at == end || input[at] != ' ' || at - line_start_ > kMaxMethod) {
     return fail(400, "bad method");
   }
   head_.method_ = slice(line_start_, at - line_start_);
   head_.method_id_ = method_id(input.substr(line_start_, at - line_start_));
   const std::size_t target = ++at;
-  while (at < end && is_target_char(input[at])) ++at;
+  at = skip(CharClass::kTargetChar, line, at);
   if (at == end || input[at] != ' ' || at == target) return fail(400, "bad request target");
   if (at - target > limits_.max_uri_bytes) return fail(414, "request target too long");
   if (!parse_version(input.substr(at + 1, end - at - 1))) return false;

@@ -13,6 +13,8 @@
 namespace degu::http::internal {
 namespace {
 
+using std::string_view_literals::operator""sv;
+
 // Details of these may tell a client about our inside; they go to the log only.
 bool is_internal(Code code) noexcept {
   return code == Code::kInternal || code == Code::kUnknown || code == Code::kDataLoss;
@@ -26,10 +28,14 @@ void take_params(Exchange::State& state) {
   }
 }
 
-void append_number(std::string& out, std::size_t number) {
-  char digits[24];
-  const auto result = std::to_chars(digits, digits + sizeof digits, number);
-  out.append(digits, static_cast<std::size_t>(result.ptr - digits));
+void append_content_length(std::string& out, uint64_t length) {
+  constexpr std::string_view kName = "Content-Length: ";
+  char line[48];
+  kName.copy(line, kName.size());
+  char* end = std::to_chars(line + kName.size(), line + sizeof line - 2, length).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  out.append(line, static_cast<std::size_t>(end - line));
 }
 
 void log_failure(const Exchange::State& state, std::string_view what) noexcept {
@@ -214,21 +220,19 @@ void append_response_head(std::string& out, const Exchange::State& state, const 
     out.append(line);
   }
   out.append(options.date);
-  if (!state.content_type.empty()) out.append("Content-Type: ").append(state.content_type).append("\r\n");
+  if (!state.content_type.empty()) out.append("Content-Type: "sv).append(state.content_type).append("\r\n"sv);
   if (options.chunked) {
-    out.append("Transfer-Encoding: chunked\r\n");
+    out.append("Transfer-Encoding: chunked\r\n"sv);
   } else if (!options.until_close && state.status != 204 && !(state.status == 304 && !state.has_body)) {
-    out.append("Content-Length: ");
-    append_number(out, state.stream_length.value_or(state.response_body().size()));
-    out.append("\r\n");
+    append_content_length(out, state.stream_length.value_or(state.response_body().size()));
   }
   if (!options.keep_alive) {
-    out.append("Connection: close\r\n");
+    out.append("Connection: close\r\n"sv);
   } else if (options.http10) {
-    out.append("Connection: keep-alive\r\n");
+    out.append("Connection: keep-alive\r\n"sv);
   }
   out.append(state.fields);
-  out.append("\r\n");
+  out.append("\r\n"sv);
 }
 
 }  // namespace degu::http::internal

@@ -1,6 +1,7 @@
+#include <degu/http/internal/char_class.h>
 #include <degu/http/internal/fields.h>
 
-#include <array>
+#include <cstring>
 #include <limits>
 
 #ifdef __SSE2__
@@ -8,50 +9,62 @@
 #endif
 
 namespace degu::http::internal {
+
+bool is_token_char(char c) noexcept { return is(kTokenChar, c); }
+
+bool is_token(std::string_view text) noexcept {
+  return !text.empty() && skip(kTokenChar, text, 0) == text.size();
+}
+
 namespace {
 
-constexpr std::array<bool, 256> make_token_chars() {
-  std::array<bool, 256> table{};
-  for (char c = '0'; c <= '9'; ++c) table[static_cast<unsigned char>(c)] = true;
-  for (char c = 'a'; c <= 'z'; ++c) table[static_cast<unsigned char>(c)] = true;
-  for (char c = 'A'; c <= 'Z'; ++c) table[static_cast<unsigned char>(c)] = true;
-  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) table[static_cast<unsigned char>(c)] = true;
-  return table;
-}
-constexpr std::array<bool, 256> kTokenChars = make_token_chars();
+// Whether a run of bytes has no control character; a tab counts as one.
 
-bool is_value_char(char c) noexcept {
-  const auto u = static_cast<unsigned char>(c);
-  return (u >= 0x20 && u != 0x7F) || u == '\t';
+// Sean Anderson's "Bit Twiddling Hacks": hasless, haszero.
+bool are_plain(uint64_t bytes) noexcept {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  const uint64_t del = bytes ^ (kOnes * 0x7F);
+  const uint64_t below_space = (bytes - kOnes * 0x20) & ~bytes;
+  return ((below_space | ((del - kOnes) & ~del)) & (kOnes * 0x80)) == 0;
+}
+
+#ifdef __SSE2__
+using Block = __m128i;
+
+bool are_plain(Block bytes) noexcept {
+  const Block control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+  return _mm_movemask_epi8(_mm_or_si128(control, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F)))) == 0;
+}
+#else
+using Block = uint64_t;
+#endif
+
+template <class T>
+T load(const char* from) noexcept {
+  T bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+  return bytes;
+}
+
+// Of at least one T; the last one may overlap the one before.
+template <class T>
+bool all_plain(std::string_view text) noexcept {
+  std::size_t i = 0;
+  for (; i + sizeof(T) < text.size(); i += sizeof(T)) {
+    if (!are_plain(load<T>(text.data() + i))) return false;
+  }
+  return are_plain(load<T>(text.data() + text.size() - sizeof(T)));
 }
 
 }  // namespace
 
-bool is_token_char(char c) noexcept { return kTokenChars[static_cast<unsigned char>(c)]; }
-
-bool is_token(std::string_view text) noexcept {
-  for (const char c : text) {
-    if (!is_token_char(c)) return false;
-  }
-  return !text.empty();
-}
-
 bool is_field_value(std::string_view text) noexcept {
-  std::size_t i = 0;
-#ifdef __SSE2__
-  // 0x00..0x1F and 0x7F are suspicious; blocks with a tab are looked at again byte by byte.
-  const __m128i last_control = _mm_set1_epi8(0x1F);
-  const __m128i del = _mm_set1_epi8(0x7F);
-  for (; i + 16 <= text.size(); i += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
-    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
-    if (_mm_movemask_epi8(_mm_or_si128(control, _mm_cmpeq_epi8(bytes, del))) != 0) break;
+  if (text.size() >= sizeof(Block)) {
+    if (all_plain<Block>(text)) return true;
+  } else if (text.size() >= sizeof(uint64_t)) {
+    if (all_plain<uint64_t>(text)) return true;
   }
-#endif
-  for (; i < text.size(); ++i) {
-    if (!is_value_char(text[i])) return false;
-  }
-  return true;
+  return skip(kValueChar, text, 0) == text.size();  // tabs are allowed
 }
 
 char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
@@ -72,8 +85,7 @@ std::string_view trim(std::string_view text) noexcept {
 
 FieldLine parse_field_line(std::string_view line) noexcept {
   if (line.front() == ' ' || line.front() == '\t') return {{}, {}, "folded header line"};
-  std::size_t colon = 0;
-  while (colon < line.size() && is_token_char(line[colon])) ++colon;
+  const std::size_t colon = skip(kTokenChar, line, 0);
   if (colon == line.size()) return {{}, {}, "header line without a colon"};
   if (line[colon] != ':') return {{}, {}, "bad character in a header name"};
   if (colon == 0) return {{}, {}, "header line without a name"};
@@ -85,11 +97,12 @@ FieldLine parse_field_line(std::string_view line) noexcept {
 std::optional<uint64_t> parse_digits(std::string_view text) noexcept {
   if (text.empty()) return std::nullopt;
   constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+  constexpr std::size_t kFits = std::numeric_limits<uint64_t>::digits10;
   uint64_t number = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return std::nullopt;
-    const auto digit = static_cast<uint64_t>(c - '0');
-    number = number > (kMax - digit) / 10 ? kMax : number * 10 + digit;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] < '0' || text[i] > '9') return std::nullopt;
+    const auto digit = static_cast<uint64_t>(text[i] - '0');
+    number = i >= kFits && number > (kMax - digit) / 10 ? kMax : number * 10 + digit;
   }
   return number;
 }

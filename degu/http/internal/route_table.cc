@@ -137,8 +137,9 @@ void RouteTable::Flat::fill(uint32_t at, const Node& from) {
     fill(verb_list[node.verbs + i].node, *from.verbs[i].second);
 }
 
-// One match. Bytes are compared and searched for one after another: the branches of the routes that are asked for often are
-// foreseen, while eight bytes at a time make each step wait for the one before (measured: a third slower).
+// One match. Where it goes next is decided by branches, which are foreseen for the routes that are asked for often, and not by
+// what it has computed, such as the place of the first byte that differs: that makes each step wait for the one before
+// (measured: a third slower).
 class RouteTable::Flat::Matcher {
  public:
   Matcher(const Flat& flat, std::string_view path, MatchParams& params) noexcept
@@ -161,10 +162,17 @@ class RouteTable::Flat::Matcher {
     for (; left >= 8; left -= 8, at += 8, literal += 8) {
       if (std::memcmp(at, literal, 8) != 0) return false;
     }
-    for (; left > 0; --left, ++at, ++literal) {
-      if (*at != *literal) return false;
+    if ((left & 4) != 0) {
+      if (std::memcmp(at, literal, 4) != 0) return false;
+      at += 4;
+      literal += 4;
     }
-    return true;
+    if ((left & 2) != 0) {
+      if (std::memcmp(at, literal, 2) != 0) return false;
+      at += 2;
+      literal += 2;
+    }
+    return (left & 1) == 0 || *at == *literal;
   }
 
   const FlatNode* child(const FlatNode& node, char first) const noexcept {
