@@ -10,6 +10,7 @@
 #include <degu/http/internal/fields.h>
 #include <degu/http/request_parser.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace degu::http {
@@ -29,8 +30,13 @@ Slice slice(std::size_t offset, std::size_t size) noexcept {
 }
 
 bool is_port(std::string_view port) noexcept {
-  const auto number = internal::parse_digits(port);
-  return port.empty() || (number && *number <= 65535);
+  uint32_t number = 0;
+  for (const char c : port) {
+    if (c < '0' || c > '9') return false;
+    number = number * 10 + static_cast<uint32_t>(c - '0');
+    if (number > 65535) return false;
+  }
+  return true;
 }
 
 // uri-host [ ":" port ] of RFC 9110 section 7.2, not empty.
@@ -166,7 +172,10 @@ ParseState RequestParser::parse(std::string_view input) {
       return ParseState::kIncomplete;
     }
     const auto end = static_cast<std::size_t>(static_cast<const char*>(found) - input.data()) + 1;
-    if (too_long(input, end) || !parse_line(input, end)) break;
+    const std::size_t never_too_long =
+        std::min(limits_.max_uri_bytes + kRequestLineExtra, limits_.max_header_bytes);
+    if (end > never_too_long && too_long(input, end)) break;
+    if (!parse_line(input, end)) break;
     line_start_ = end;
     scanned_ = end;
   }
@@ -189,15 +198,24 @@ bool RequestParser::parse_request_line(std::string_view input, std::size_t end) 
   head_.method_ = slice(line_start_, at - line_start_);
   head_.method_id_ = method_id(input.substr(line_start_, at - line_start_));
   const std::size_t target = ++at;
-  at = skip(CharClass::kTargetChar, line, at);
+  unsigned seen = 0;
+  for (; at < end; ++at) {
+    const uint8_t classes = internal::kCharClasses[static_cast<unsigned char>(line[at])];
+    if ((classes & CharClass::kTargetChar) == 0) break;
+    seen |= classes;
+  }
   if (at == end || input[at] != ' ' || at == target) return fail(400, "bad request target");
   if (at - target > limits_.max_uri_bytes) return fail(414, "request target too long");
   if (!parse_version(input.substr(at + 1, end - at - 1))) return false;
   head_.target_ = slice(target, at - target);
-  if (!has_sound_escapes(input.substr(target, at - target))) return fail(400, "bad percent escape");
-  if (!parse_target(input, target, at)) return false;
   step_ = Step::kFields;
-  return true;
+  if ((seen & CharClass::kOddTargetChar) == 0 && line[target] == '/' &&
+      head_.method_id_ != MethodId::kConnect) {
+    head_.path_ = head_.target_;
+    return true;
+  }
+  if (!has_sound_escapes(input.substr(target, at - target))) return fail(400, "bad percent escape");
+  return parse_target(input, target, at);
 }
 
 bool RequestParser::parse_version(std::string_view version) {
@@ -268,6 +286,9 @@ bool RequestParser::known_field(std::string_view name, std::string_view value) {
       if (equals_ignoring_case(name, "expect")) {
         (equals_ignoring_case(value, "100-continue") ? head_.expects_continue_ : unknown_expectation_) = true;
       }
+      return true;
+    case 7:
+      if (equals_ignoring_case(name, "upgrade")) head_.has_upgrade_ = true;
       return true;
     case 10:
       return equals_ignoring_case(name, "connection") ? on_connection(value) : true;

@@ -75,6 +75,8 @@ class RequestHead {
   bool expects_continue() const noexcept { return expects_continue_; }
   /// There is an x-request-timeout-ms.
   bool has_timeout() const noexcept { return has_timeout_; }
+  /// There is an Upgrade.
+  bool has_upgrade() const noexcept { return has_upgrade_; }
   /// The path has %-escapes, or segments that need a second look ("." or "..").
   bool path_needs_decoding() const noexcept { return path_needs_decoding_; }
 
@@ -96,6 +98,7 @@ class RequestHead {
   bool has_content_length_ = false;
   bool expects_continue_ = false;
   bool has_timeout_ = false;
+  bool has_upgrade_ = false;
   bool path_needs_decoding_ = false;
 };
 

@@ -13,6 +13,7 @@ enum CharClass : uint8_t {
   kHostChar = 4,    // of uri-host but for brackets, RFC 3986 section 3.2.2
   kValueChar = 8,   // of a field value: HTAB, SP, VCHAR, obs-text
   kHexChar = 16,
+  kOddTargetChar = 32,  // '?', '%' and '.': a target without them is its path, as it stands
 };
 
 constexpr std::array<uint8_t, 256> make_char_classes() noexcept {
@@ -34,6 +35,7 @@ constexpr std::array<uint8_t, 256> make_char_classes() noexcept {
   // Visible ASCII without what no URI may hold raw. '|', '^', '`', '{' and '}' are let through: browsers send them.
   for (unsigned c = 0x21; c < 0x7F; ++c) classes[c] |= kTargetChar;
   remove("\"<>#\\", kTargetChar);
+  add("?%.", kOddTargetChar);
   return classes;
 }
 inline constexpr std::array<uint8_t, 256> kCharClasses = make_char_classes();

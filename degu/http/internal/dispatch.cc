@@ -9,11 +9,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace degu::http::internal {
 namespace {
-
-using std::string_view_literals::operator""sv;
 
 // Details of these may tell a client about our inside; they go to the log only.
 bool is_internal(Code code) noexcept {
@@ -26,16 +25,6 @@ void take_params(Exchange::State& state) {
   for (std::size_t i = 0; i < state.match.count; ++i) {
     state.params.push_back({state.route->param_names[i], state.match.values[i]});
   }
-}
-
-void append_content_length(std::string& out, uint64_t length) {
-  constexpr std::string_view kName = "Content-Length: ";
-  char line[48];
-  kName.copy(line, kName.size());
-  char* end = std::to_chars(line + kName.size(), line + sizeof line - 2, length).ptr;
-  *end++ = '\r';
-  *end++ = '\n';
-  out.append(line, static_cast<std::size_t>(end - line));
 }
 
 void log_failure(const Exchange::State& state, std::string_view what) noexcept {
@@ -213,26 +202,42 @@ bool is_bodiless(const Exchange::State& state) noexcept {
 }
 
 void append_response_head(std::string& out, const Exchange::State& state, const HeadOptions& options) {
-  const std::string_view line = status_line(state.status);
-  if (line.empty()) {
-    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n", state.status, reason_phrase(state.status));
-  } else {
-    out.append(line);
+  constexpr std::size_t kNumber = 20;      // digits of 64 bits
+  constexpr std::size_t kOurFields = 128;  // more than what is added below
+  std::string_view line = status_line(state.status);
+  std::string rare;
+  if (line.empty())
+    line = rare = fmt::format("HTTP/1.1 {} {}\r\n", state.status, reason_phrase(state.status));
+  const std::size_t begin = out.size();
+  out.resize(begin + line.size() + options.date.size() + state.content_type.size() + state.fields.size() +
+             kOurFields);
+  char* at = out.data() + begin;
+  const auto put = [&](std::string_view text) {
+    std::memcpy(at, text.data(), text.size());
+    at += text.size();
+  };
+  put(line);
+  if (!options.date.empty()) put(options.date);
+  if (!state.content_type.empty()) {
+    put("Content-Type: ");
+    put(state.content_type);
+    put("\r\n");
   }
-  out.append(options.date);
-  if (!state.content_type.empty()) out.append("Content-Type: "sv).append(state.content_type).append("\r\n"sv);
   if (options.chunked) {
-    out.append("Transfer-Encoding: chunked\r\n"sv);
+    put("Transfer-Encoding: chunked\r\n");
   } else if (!options.until_close && state.status != 204 && !(state.status == 304 && !state.has_body)) {
-    append_content_length(out, state.stream_length.value_or(state.response_body().size()));
+    put("Content-Length: ");
+    at = std::to_chars(at, at + kNumber, state.stream_length.value_or(state.response_body().size())).ptr;
+    put("\r\n");
   }
   if (!options.keep_alive) {
-    out.append("Connection: close\r\n"sv);
+    put("Connection: close\r\n");
   } else if (options.http10) {
-    out.append("Connection: keep-alive\r\n"sv);
+    put("Connection: keep-alive\r\n");
   }
-  out.append(state.fields);
-  out.append("\r\n"sv);
+  put(state.fields);
+  put("\r\n");
+  out.resize(static_cast<std::size_t>(at - out.data()));
 }
 
 }  // namespace degu::http::internal

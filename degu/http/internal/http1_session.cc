@@ -167,8 +167,7 @@ bool Http1Session::may_be_http2() const noexcept {
 // RFC 7540 section 3.2, for clients that ask for it; a request with a body is answered in HTTP/1.1, as is a faulty one.
 bool Http1Session::upgraded_to_http2() {
   const RequestHead& head = parser_.head();
-  if (!head.has_header("upgrade") || connection_->secured || head.minor_version() == 0 ||
-      !exchange_.body.empty())
+  if (!head.has_upgrade() || connection_->secured || head.minor_version() == 0 || !exchange_.body.empty())
     return false;
   bool asked = false;
   each_list_element(head.header("upgrade"),
