@@ -34,6 +34,7 @@ struct Server::Impl {
   static void activate(Connection& connection);
   void serve_connection(Connection& connection) noexcept;
   bool serve_burst(Connection& connection);
+  Http1Session::End serve_http1(Connection& connection, std::string& input);
   static bool serve_http2(Connection& connection, std::optional<std::string_view> input);
   bool is_secured(Connection& connection);
   void start_http2(Connection& connection) const;
@@ -134,6 +135,21 @@ bool Server::Impl::serve_http2(Connection& connection, std::optional<std::string
   return connection.http2->serve(connection, input) == Http2Session::End::kIdle;
 }
 
+// `input`: what came, if its client speaks HTTP/2.
+Http1Session::End Server::Impl::serve_http1(Connection& connection, std::string& input) {
+  std::unique_ptr<Http1Session> own;
+  {
+    const Pool<Http1Session>::Lease session = sessions.borrow();
+    const Http1Session::End end = session->serve(connection);
+    if (end == Http1Session::End::kHttp2) input = session->take_input();
+    if (end != Http1Session::End::kLasting) return end;
+    own = std::make_unique<Http1Session>(env, session->take_lasting());
+  }
+  const Http1Session::End end = own->serve(connection);
+  if (end == Http1Session::End::kHttp2) input = own->take_input();
+  return end;
+}
+
 // True: the connection is idle, and may be served elsewhere already. False: it is over.
 bool Server::Impl::serve_burst(Connection& connection) {
   const ContextScope scope(connection.context());
@@ -141,15 +157,9 @@ bool Server::Impl::serve_burst(Connection& connection) {
   if (connection.http2 != nullptr) return serve_http2(connection, std::nullopt);
   std::string input;
   while (true) {
-    {
-      const Pool<Http1Session>::Lease session = sessions.borrow();
-      const Http1Session::End end = session->serve(connection);
-      if (end == Http1Session::End::kClose) return false;
-      if (end == Http1Session::End::kHttp2) {
-        input = session->take_input();
-        break;
-      }
-    }
+    const Http1Session::End end = serve_http1(connection, input);
+    if (end == Http1Session::End::kClose) return false;
+    if (end == Http1Session::End::kHttp2) break;
     // Once it is parked, another goroutine may end it, and the server with it: nothing of either is touched afterwards.
     if (connection.park()) return true;
   }

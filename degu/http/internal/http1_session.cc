@@ -5,6 +5,9 @@
 // request whose context has ended still gets its answer. Waiting for the next request sets no timer: the
 // server's reaper closes idle connections, which saves two timer operations a request. It may do so only
 // while the connection is idle; whoever moves it away from there first, the reaper or the arriving request, decides.
+//
+// A handler that lasts, such as a WebSocket's, keeps its request, but not the buffers that other requests have made large:
+// a request of a long-lived route is handed to a session of its own before anything refers to it.
 #include <degu/context/cancel_scope.h>
 #include <degu/http/internal/base64.h>
 #include <degu/http/internal/chunked.h>
@@ -44,7 +47,7 @@ Http1Session::End Http1Session::serve(Connection& connection) noexcept {
   exchange_.max_body_bytes = env_.options.max_body_bytes;
   Next next = Next::kClose;
   try {
-    next = first_bytes();
+    next = own_ ? Next::kServe : first_bytes();
     while (next == Next::kServe) next = serve_one();
   } catch (...) {
     // Out of memory, nothing else can get here: this client has to go, the server stays.
@@ -57,12 +60,23 @@ Http1Session::End Http1Session::serve(Connection& connection) noexcept {
       return End::kIdle;
     case Next::kHttp2:
       return End::kHttp2;
+    case Next::kLasting:
+      return End::kLasting;
     default:
       return End::kClose;
   }
 }
 
+LastingRequest Http1Session::take_lasting() {
+  const std::string_view input = buffer_.view();
+  LastingRequest request{std::string(input.substr(0, parser_.consumed())),
+                         std::string(input.substr(parser_.consumed()))};
+  reset();
+  return request;
+}
+
 std::string Http1Session::take_input() {
+  take_more();
   std::string input(buffer_.view());
   reset();
   return input;
@@ -82,6 +96,7 @@ Http1Session::Next Http1Session::serve_one() {
   if (const Next next = read_head(); next != Next::kServe) return next;
   exchange_.head = &parser_.head();
   find_route(env_.table, exchange_);
+  if (wants_own_session()) return Next::kLasting;
   routed_base_ = buffer_.data();
   if (take_body() == Next::kClose) return Next::kClose;
   if (upgraded_to_http2()) return Next::kHttp2;
@@ -103,8 +118,15 @@ Http1Session::Next Http1Session::serve_one() {
   exchange_.reset();
   parser_.reset();
   buffer_.consume(request_bytes_);
-  if (body_) end_body_stream();
+  body_.reset();
+  take_more();
   return Next::kServe;
+}
+
+bool Http1Session::wants_own_session() const noexcept {
+  const RequestHead& head = parser_.head();
+  return !own_ && exchange_.route != nullptr && exchange_.route->options.long_lived && !head.chunked() &&
+         head.content_length() == 0;
 }
 
 // --- Reading
@@ -282,9 +304,8 @@ void Http1Session::begin_body_stream(std::size_t head_bytes, uint64_t limit) {
   body.wants_continue = head.expects_continue() && buffer_.size() == head_bytes;
 }
 
-// What came behind the body belongs to the next request.
-void Http1Session::end_body_stream() {
-  body_.reset();
+// What came behind the request belongs to the next one.
+void Http1Session::take_more() {
   while (more_.size() > 0) {
     const std::span<char> room = buffer_.make_room();
     const std::size_t bytes = std::min(room.size(), more_.size());
@@ -459,7 +480,8 @@ net::TcpStream& Http1Session::switch_protocols(Exchange::State& state, std::stri
   out_.append("HTTP/1.1 101 Switching Protocols\r\n").append(date_.line()).append(fields);
   out_.append(state.fields).append("\r\n");
   if (!send(out_, {})) throw Error(Code::kUnavailable, "the client has closed the connection");
-  input = buffer_.view().substr(request_bytes_);
+  input.assign(buffer_.view().substr(request_bytes_)).append(more_.view());
+  more_ = ReadBuffer();
   return stream();
 }
 

@@ -29,19 +29,33 @@ struct BodyStream {
   bool done = false;
 };
 
+/// A request without a body whose handler may last, and what came behind it.
+struct LastingRequest {
+  std::string head;
+  std::string behind;
+};
+
 /// Serves one connection after another, a burst of requests each. Belongs to one goroutine at a time.
 class Http1Session final : public ResponseSink {
  public:
   explicit Http1Session(const ConnectionEnv& env) : env_(env) {}
+  /// For one busy connection, which goes on with `first`: its buffers are no larger than that needs.
+  Http1Session(const ConnectionEnv& env, const LastingRequest& first) : env_(env), own_(true) {
+    buffer_.assign(first.head);
+    more_.assign(first.behind);
+  }
 
   enum class End : uint8_t {
     kIdle,   ///< the connection is at rest and has nothing to read so far; it is to be parked
     kClose,  ///< it is to be closed
     kHttp2,  ///< its client speaks HTTP/2; take_input() has what came
+    kLasting,  ///< take_lasting() has a request for a session of its own, so that this one serves others meanwhile
   };
   /// Answers one request after another, as long as there are some. The context of the handlers is the current one.
   End serve(Connection& connection) noexcept;
 
+  /// After kLasting.
+  LastingRequest take_lasting();
   /// After kHttp2: what was read and belongs to nobody yet.
   std::string take_input();
 
@@ -58,8 +72,9 @@ class Http1Session final : public ResponseSink {
                                    std::string& input) override;
 
  private:
-  enum class Next : uint8_t { kClose, kServe, kIdle, kHttp2 };
+  enum class Next : uint8_t { kClose, kServe, kIdle, kHttp2, kLasting };
 
+  bool wants_own_session() const noexcept;
   Next serve_one();
   Next read_head();
   Next first_bytes();
@@ -72,7 +87,7 @@ class Http1Session final : public ResponseSink {
   std::size_t read_sized_piece(std::span<char> into);
   std::size_t read_chunked_piece(std::span<char> into);
   std::size_t receive_body(std::span<char> into);
-  void end_body_stream();
+  void take_more();
   Next read_sized_body(std::size_t head_bytes);
   Next read_chunked_body(std::size_t head_bytes, uint64_t limit);
   void rebase_exchange();
@@ -99,8 +114,10 @@ class Http1Session final : public ResponseSink {
   int read_error_ = 0;
   bool keep_alive_ = false;
 
+  const bool own_ = false;  // made for a lasting request
+
   std::optional<BodyStream> body_;
-  ReadBuffer more_;
+  ReadBuffer more_;  // behind what buffer_ holds: of the body's stream, or what came with a lasting request
 };
 
 }  // namespace degu::http::internal

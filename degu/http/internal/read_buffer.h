@@ -33,6 +33,14 @@ class ReadBuffer {
   }
   /// Bytes that were read into make_room().
   void commit(std::size_t bytes) noexcept { end_ += bytes; }
+  /// Holds a copy of `bytes`, in memory of just that size, in place of what it held.
+  void assign(std::string_view bytes) {
+    *this = ReadBuffer();
+    if (bytes.empty()) return;
+    grow(bytes.size());
+    std::memcpy(memory_.get(), bytes.data(), bytes.size());
+    end_ = bytes.size();
+  }
   /// Drops bytes at the front.
   void consume(std::size_t bytes) noexcept {
     begin_ += bytes;
