@@ -195,6 +195,31 @@ TEST(ServerHttp2, AStreamedAnswerWaitsForItsReader) {
 }
 
 // RFC 7540 section 3.2.
+// What was to be sent still is asked for when the client has ended the connection, and the handlers with it.
+TEST(ServerHttp2, AHalfClosedConnectionEndsItsStreams) {
+  all_shapes([] {
+    Router router;
+    router.get("/pieces", [](Exchange& c) {
+      ResponseStream& stream = c.stream(200, "text/plain");
+      for (;;) stream.write(std::string(1000, 'x'));
+    });
+    Http2Server server(std::move(router));
+    FrameClient client(server.address());
+    client.give_room = false;
+    std::vector<uint32_t> ids;
+    for (int i = 0; i < 40; ++i) ids.push_back(client.ask(get("/pieces")));
+    while (client.answer(ids.back()).status == 0 && client.receive()) {
+    }
+    std::string room = FrameClient::frame(FrameClient::kWindow, 0, 0, FrameClient::number(1 << 20, 4));
+    for (const uint32_t id : ids)
+      room += FrameClient::frame(FrameClient::kWindow, 0, id, FrameClient::number(1000, 4));
+    client.send_raw(room);
+    client.stream().shutdown_write();
+    EXPECT_TRUE(client.wait_for_end());
+    EXPECT_FALSE(client.answer(ids.back()).ended);
+  });
+}
+
 TEST(ServerHttp2, UpgradesARequestOfHttp1) {
   run([] {
     Http2Server server(basic_router());

@@ -17,6 +17,7 @@ namespace {
 
 using internal::CountedField;
 using internal::ExchangeAccess;
+using internal::Switching;
 using internal::WebSocketCore;
 using internal::WebSocketSetup;
 
@@ -46,7 +47,8 @@ void check_options(const WebSocketOptions& options) {
 // RFC 9110 section 15.5.22: says what to upgrade to. HTTP/2 has no such fields (RFC 9113 section 8.2.2).
 [[noreturn]] void ask_for_upgrade(Exchange& c, const char* why) {
   Exchange::State& state = ExchangeAccess::state(c);
-  if (state.sink->can_switch_protocols()) state.fields += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+  if (state.sink->switching() == Switching::kUpgrade)
+    state.fields += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
   c.set_header("Sec-WebSocket-Version", internal::kWebSocketVersion);
   throw HttpError(426, Code::kFailedPrecondition, why);
 }
@@ -62,27 +64,40 @@ void check_origin_of(const Exchange& c, const WebSocketOptions& options) {
   throw HttpError(403, Code::kPermissionDenied, "the request comes from a page of another origin");
 }
 
-// Section 4.2.1. Returns the key.
-std::string_view check_handshake(Exchange& c, const WebSocketOptions& options) {
-  const Exchange::State& state = ExchangeAccess::state(c);
-  if (c.method() != "GET") {
-    c.set_header("Allow", "GET");
-    throw HttpError(405, Code::kUnimplemented, "a WebSocket begins with GET");
-  }
-  if (!state.sink->can_switch_protocols() || state.head->minor_version() == 0 ||
-      !names(c, "upgrade", "websocket") || !names(c, "connection", "upgrade"))
-    ask_for_upgrade(c, "this is served as a WebSocket over HTTP/1.1 only");
-  const CountedField version = internal::counted_field(c, "sec-websocket-version");
-  if (version.count != 1 || version.value != internal::kWebSocketVersion)
-    ask_for_upgrade(c, "Sec-WebSocket-Version must be 13");
+bool asks_for_websocket(const Exchange& c, Switching how) {
+  if (how != Switching::kUpgrade) return how == Switching::kConnect;
+  return ExchangeAccess::state(c).head->minor_version() != 0 && names(c, "upgrade", "websocket") &&
+         names(c, "connection", "upgrade");
+}
+
+std::string_view checked_key(const Exchange& c) {
   const CountedField key = internal::counted_field(c, "sec-websocket-key");
   const auto bytes = internal::from_base64(key.value);
   if (key.count != 1 || !bytes || bytes->size() != kKeyBytes)
     throw HttpError(400, Code::kInvalidArgument, "Sec-WebSocket-Key must be 16 bytes in base64");
+  return key.value;
+}
+
+// RFC 6455 section 4.2.1. Returns what the answer has for it: an extended CONNECT needs no proof that it was understood (RFC
+// 8441 section 5).
+std::string check_handshake(Exchange& c, const WebSocketOptions& options) {
+  const Switching how = ExchangeAccess::state(c).sink->switching();
+  if (c.method() != "GET") {
+    c.set_header("Allow", "GET");
+    throw HttpError(405, Code::kUnimplemented, "a WebSocket begins with GET");
+  }
+  if (!asks_for_websocket(c, how)) ask_for_upgrade(c, "this is served as a WebSocket only");
+  const CountedField version = internal::counted_field(c, "sec-websocket-version");
+  if (version.count != 1 || version.value != internal::kWebSocketVersion)
+    ask_for_upgrade(c, "Sec-WebSocket-Version must be 13");
+  std::string fields;
+  if (how == Switching::kUpgrade)
+    fields = fmt::format("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {}\r\n",
+                         internal::websocket_accept(checked_key(c)));
   if (!c.body().empty())
     throw HttpError(400, Code::kInvalidArgument, "the handshake of a WebSocket has no body");
   check_origin_of(c, options);
-  return key.value;
+  return fields;
 }
 
 std::string choose_subprotocol(const Exchange& c, const WebSocketOptions& options) {
@@ -131,16 +146,13 @@ const std::string& WebSocket::subprotocol() const noexcept { return core_->subpr
 void websocket(Exchange& exchange, const WebSocketOptions& options,
                UniqueFunction<void(WebSocket&)> handler) {
   check_options(options);
-  const std::string_view key = check_handshake(exchange, options);
+  std::string fields = check_handshake(exchange, options);
   WebSocketSetup setup;
   setup.limits = options.limits;
   setup.subprotocol = choose_subprotocol(exchange, options);
   if (options.limits.compression.enabled)
     setup.deflate =
         internal::accept_deflate(joined(exchange, "sec-websocket-extensions"), options.limits.compression);
-  std::string fields =
-      fmt::format("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {}\r\n",
-                  internal::websocket_accept(key));
   if (!setup.subprotocol.empty()) fields += fmt::format("Sec-WebSocket-Protocol: {}\r\n", setup.subprotocol);
   if (setup.deflate)
     fields += fmt::format("Sec-WebSocket-Extensions: {}\r\n", internal::deflate_answer(*setup.deflate));

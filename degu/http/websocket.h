@@ -1,4 +1,4 @@
-// WebSocket: messages in both directions over one connection (RFC 6455), and how a handler turns a request into one.
+// WebSocket: messages in both directions over one connection (RFC 6455) or stream of HTTP/2 (RFC 8441), and how a handler turns a request into one.
 #pragma once
 
 #include <degu/base/function.h>
@@ -77,7 +77,11 @@ struct WebSocketOptions {
 /// Answers 101 and runs `handler` in the calling goroutine, then closes: 1000 when it returned, 1001 when a shutdown or the
 /// client ended its context, 1011 when it threw, which goes on to the caller. When the server begins to shut down the
 /// client is told 1001 and has close_timeout to answer: recv() then gives nothing. Call it last in the handler of a GET
-/// route that is long_lived (RouteOptions); HTTP/1.1 only. What the chain has set as headers goes along.
+/// route that is long_lived (RouteOptions). What the chain has set as headers goes along.
+///
+/// The same route serves HTTP/2, by extended CONNECT (RFC 8441): it is answered 200, and the WebSocket is one stream of the
+/// connection, in the place of one of its requests. The chain sees a GET, as over HTTP/1.1; if it answers such a request by a
+/// 2xx instead of calling this, the client gets 501.
 ///
 ///   router.get("/echo", [](degu::http::Exchange& c) {
 ///     degu::http::websocket(c, {}, [](degu::http::WebSocket& socket) {
@@ -85,9 +89,9 @@ struct WebSocketOptions {
 ///     });
 ///   }, {.long_lived = true});
 ///
-/// Throws before anything is sent: HttpError(426) when the request asks for no WebSocket, for another version, or comes over
-/// HTTP/2; 405, 400 and 403 for another method, a malformed handshake and a foreign origin. Error(kInvalidArgument) for
-/// origins and subprotocols that are none.
+/// Throws before anything is sent: HttpError(426) when the request asks for no WebSocket or for another version; 405, 400 and
+/// 403 for another method, a malformed handshake and a foreign origin. Error(kInvalidArgument) for origins and subprotocols
+/// that are none.
 void websocket(Exchange& exchange, const WebSocketOptions& options, UniqueFunction<void(WebSocket&)> handler);
 
 }  // namespace degu::http

@@ -25,6 +25,13 @@ namespace degu::http {
 
 namespace internal {
 
+/// How a request can become something else than a request and a response.
+enum class Switching : uint8_t {
+  kNone,
+  kUpgrade,  ///< by the request's Upgrade field, if it has one (RFC 9110 section 7.8)
+  kConnect,  ///< it is an extended CONNECT for a WebSocket (RFC 8441), and can be answered by nothing else
+};
+
 /// Where streamed responses go and what only the transport knows.
 class ResponseSink {
  public:
@@ -43,9 +50,10 @@ class ResponseSink {
   /// Ends when the server begins to shut down.
   virtual Context draining() const { return {}; }
   /// Whether switch_protocols() is possible.
-  virtual bool can_switch_protocols() const noexcept { return false; }
-  /// Sends 101 with these fields, and those of the response; from then on the connection is the handler's, until the chain
-  /// has returned. `input`: what was read behind the request. Throws as ResponseStream::write.
+  virtual Switching switching() const noexcept { return Switching::kNone; }
+  /// Sends 101, or for kConnect 200, with these fields and those of the response; from then on the connection, or the stream,
+  /// is the handler's, until the chain has returned. `input`: what was read behind the request. Throws as
+  /// ResponseStream::write.
   virtual net::TcpStream& switch_protocols(Exchange::State& state, std::string_view fields,
                                            std::string& input);
 };

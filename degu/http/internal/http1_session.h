@@ -67,7 +67,7 @@ class Http1Session final : public ResponseSink {
   std::optional<net::TlsInfo> tls() const override;
   bool stopping() const noexcept override { return env_.draining.load(std::memory_order_relaxed); }
   Context draining() const override { return env_.drain; }
-  bool can_switch_protocols() const noexcept override { return true; }
+  Switching switching() const noexcept override { return Switching::kUpgrade; }
   net::TcpStream& switch_protocols(Exchange::State& state, std::string_view fields,
                                    std::string& input) override;
 

@@ -45,7 +45,12 @@ void Http2Request::add_pseudo(std::string_view name, std::string_view value) {
     path_ = value;
   } else if (name == ":authority") {
     authority_ = value;
-  } else if (name != ":scheme") {
+  } else if (name == ":scheme") {
+    scheme_ = value;
+  } else if (name == ":protocol") {
+    has_protocol_ = true;
+    protocol_ = value;
+  } else {
     fail(400, "unknown pseudo-field");
   }
 }
@@ -94,8 +99,18 @@ void Http2Request::take(const RequestHead& head) {
   }
 }
 
+// RFC 8441 section 4. The route is that of a GET (RFC 6455 section 4.1): one route serves both ways.
+bool Http2Request::finish_protocol() {
+  if (method_ != "CONNECT" || scheme_.empty() || path_.empty() || authority_.empty())
+    return fail(400, "an extended CONNECT lacks what it needs");
+  if (!equals_ignoring_case(protocol_, "websocket")) return fail(501, "no such :protocol");
+  websocket_ = true;
+  method_ = "GET";
+  return true;
+}
+
 bool Http2Request::finish() {
-  if (error_status_ != 0) return false;
+  if (error_status_ != 0 || (has_protocol_ && !finish_protocol())) return false;
   if (has_host_ && !authority_.empty() && !equals_ignoring_case(host_, authority_))
     return fail(400, "Host differs from :authority");
   const bool connect = method_ == "CONNECT" && path_.empty();  // it has an authority only (section 8.5)
@@ -103,16 +118,19 @@ bool Http2Request::finish() {
   text_.append(authority_.empty() ? host_ : authority_).append("\r\n").append(fields_);
   if (!cookie_.empty()) text_.append("cookie: ").append(cookie_).append("\r\n");
   text_ += "\r\n";
-  if (parser_.parse(text_) == ParseState::kDone && parser_.consumed() == text_.size()) return true;
+  if (parser_.parse(text_) == ParseState::kDone && parser_.consumed() == text_.size())
+    return !websocket_ || !head().has_content_length() || fail(400, "a CONNECT has no content");
   return parser_.error_status() != 0 ? fail(parser_.error_status(), parser_.error_reason())
                                      : fail(400, "malformed request");
 }
 
 void Http2Request::reset() noexcept {
   parser_.reset();
-  for (std::string* text : {&method_, &path_, &authority_, &host_, &cookie_, &fields_, &text_}) text->clear();
+  for (std::string* text :
+       {&method_, &protocol_, &scheme_, &path_, &authority_, &host_, &cookie_, &fields_, &text_})
+    text->clear();
   bytes_ = count_ = 0;
-  has_host_ = false;
+  has_host_ = has_protocol_ = websocket_ = false;
   error_status_ = 0;
 }
 

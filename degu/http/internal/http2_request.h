@@ -24,22 +24,28 @@ class Http2Request {
   /// Ready for the next one.
   void reset() noexcept;
 
+  /// An extended CONNECT that asks for a WebSocket (RFC 8441). Its head is that of the GET that would ask for it over HTTP/1.1,
+  /// but for the fields of that handshake. After finish().
+  bool is_websocket() const noexcept { return websocket_; }
   RequestHead& head() noexcept { return parser_.head(); }
   int error_status() const noexcept { return error_status_; }
   std::string_view error_reason() const noexcept { return error_reason_; }
 
  private:
   void add_pseudo(std::string_view name, std::string_view value);
+  bool finish_protocol();
   bool fail(int status, std::string_view reason) noexcept;
 
   const ParseLimits limits_;
   RequestParser parser_;
-  std::string method_, path_, authority_, host_, cookie_;
+  std::string method_, protocol_, scheme_, path_, authority_, host_, cookie_;
   std::string fields_;  // as lines of HTTP/1.1
   std::string text_;    // the whole head
   std::size_t bytes_ = 0;
   std::size_t count_ = 0;
   bool has_host_ = false;
+  bool has_protocol_ = false;
+  bool websocket_ = false;
   int error_status_ = 0;
   std::string_view error_reason_;
 };

@@ -5,11 +5,15 @@
 // A slot is taken until the handler has ended, not until the client resets the stream (CVE-2023-44487): kMaxHandlers run,
 // some more wait, and beyond that the connection ends. A reset stream's context ends at once.
 //
+// A WebSocket (RFC 8441) is a stream whose handler reads its body while it comes and whose response is streamed: Http2Tunnel
+// makes a connection of both. Its END_STREAM waits a moment for that of the client, as the close of a connection does.
+//
 // The connection's lock order: lock_, then whatever starting a goroutine takes.
 #include <degu/context/cancel_scope.h>
 #include <degu/http/internal/dispatch.h>
 #include <degu/http/internal/http2_session.h>
 #include <degu/http/internal/http2_stream.h>
+#include <degu/http/internal/http2_tunnel.h>
 #include <degu/http/server.h>
 #include <degu/net/tls.h>
 #include <degu/rt/run.h>
@@ -60,6 +64,13 @@ void append_fields(std::vector<nghttp2_nv>& fields, std::string_view lines) {
     fields.push_back(field(line.substr(0, colon), line.substr(colon + 2)));
     lines.remove_prefix(line.size() + 2);
   }
+}
+
+constexpr const char* kNoWebSocket = "this is not served as a WebSocket";
+
+// A 2xx would tell a client that it has its WebSocket (RFC 8441 section 5, RFC 9110 section 9.3.6).
+bool is_misread(const Http2Request& request, const Exchange::State& state) noexcept {
+  return request.is_websocket() && !state.switched && state.status / 100 == 2;
 }
 
 bool has_body(const Exchange::State& state) noexcept { return state.head == nullptr || !is_bodiless(state); }
@@ -124,7 +135,7 @@ struct Http2Session::Callbacks {
     return guarded([&] {
       switch (frame->hd.type) {
         case NGHTTP2_HEADERS:
-          if (at != nullptr && is_request(frame)) owner.head_complete(*at);
+          if (at != nullptr && is_request(frame)) owner.head_complete(*at, ends);
           if (at != nullptr && ends) owner.input_complete(*at);
           break;
         case NGHTTP2_DATA:
@@ -152,8 +163,13 @@ struct Http2Session::Callbacks {
       self(user).glitch(5);
     // The answer came before the end of the request, of which no more is wanted (section 8.1).
     Http2Stream* const at = ends ? stream(session, frame->hd.stream_id) : nullptr;
-    if (at != nullptr && !at->input_done)
+    if (at == nullptr || at->input_done) return 0;
+    if (at->exchange.switched) {
+      at->lingers = true;
+      at->progress_at = self(user).time_;
+    } else {
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, at->id, NGHTTP2_NO_ERROR);
+    }
     return 0;
   }
 
@@ -203,8 +219,9 @@ struct Http2Session::Callbacks {
 Http2Session::Http2Session(const ConnectionEnv& env) : env_(env) {
   if (nghttp2_session_server_new2(&session_, Callbacks::all(), this, Callbacks::limits()) != 0)
     throw std::bad_alloc();
-  const std::array<nghttp2_settings_entry, 2> settings{
+  const std::array<nghttp2_settings_entry, 3> settings{
       {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxHandlers},
+       {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(env.options.head.max_header_bytes)}}};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
@@ -214,6 +231,23 @@ Http2Session::~Http2Session() { nghttp2_session_del(session_); }
 
 std::optional<net::TlsInfo> Http2Session::tls() const { return net::tls_info(connection_->stream()); }
 std::optional<net::TlsInfo> Http2Stream::tls() const { return session.tls(); }
+
+void Http2Stream::start_stream(Exchange::State& state) {
+  if (is_misread(request, state)) {
+    state.stream_started = false;
+    throw HttpError(501, Code::kUnimplemented, kNoWebSocket);
+  }
+  session.send_head(*this);
+}
+
+net::TcpStream& Http2Stream::switch_protocols(Exchange::State& state, std::string_view fields, std::string&) {
+  state.status = 200;
+  state.switched = state.stream_started = true;  // whatever happens now, there can be no other answer
+  state.fields += fields;
+  tunnel = net::TcpStream(net::Socket(new Http2Tunnel(*this)));
+  if (!session.send_head(*this)) throw Error(Code::kUnavailable, "the client has closed the stream");
+  return tunnel;
+}
 
 void Http2Session::glitch(uint32_t cost) noexcept {
   if (!glitches_.spend(cost)) nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
@@ -232,7 +266,7 @@ bool Http2Session::upgrade(Connection& connection, std::string_view settings, co
   Http2Stream& stream = open_stream(1);
   nghttp2_session_set_stream_user_data(session_, stream.id, &stream);
   stream.request.take(head);
-  head_complete(stream);
+  head_complete(stream, true);
   input_complete(stream);
   return true;
 }
@@ -250,7 +284,7 @@ Http2Stream& Http2Session::open_stream(int32_t id) {
 }
 
 // As Http1Session does for HTTP/1.1: what is known to fail need not be read.
-void Http2Session::head_complete(Http2Stream& stream) {
+void Http2Session::head_complete(Http2Stream& stream, bool ends) {
   stream.head_done = true;
   connection_->count_request();
   if (!stream.request.finish()) {
@@ -259,6 +293,9 @@ void Http2Session::head_complete(Http2Stream& stream) {
                   stream.request.error_reason());
   }
   RequestHead& head = stream.request.head();
+  const bool websocket = stream.request.is_websocket();
+  if (websocket && ends)
+    return refuse(stream, 400, Code::kInvalidArgument, "a WebSocket begins with the end of its stream");
   stream.exchange.head = &head;
   find_route(env_.table, stream.exchange);
   const Route* const route = stream.exchange.route;
@@ -267,7 +304,7 @@ void Http2Session::head_complete(Http2Stream& stream) {
     const nghttp2_nv status = field(":status", "100");
     nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id, nullptr, &status, 1, nullptr);
   }
-  stream.streams_body = route != nullptr && route->options.stream_body;
+  stream.streams_body = websocket || (route != nullptr && route->options.stream_body);
   if (stream.streams_body) make_ready(stream);
 }
 
@@ -288,7 +325,7 @@ void Http2Session::add_body(Http2Stream& stream, std::string_view bytes) {
   stream.moved += bytes.size();
   if (stream.streams_body && !stream.closed) {
     stream.body += bytes;  // no more than the window, which grows as the handler reads
-    changed_.broadcast();
+    stream.changed.broadcast();
     return;
   }
   nghttp2_session_consume_stream(session_, stream.id, bytes.size());
@@ -312,7 +349,8 @@ std::size_t Http2Session::read_piece(Http2Stream& stream, std::span<char> into) 
   const auto rate = std::max<std::size_t>(env_.options.min_bytes_per_second, 1);
   const TimePoint earned =
       after_delay(stream.started_at, env_.options.io_timeout + std::chrono::seconds(stream.moved / rate));
-  if (!changed_.wait_until(guard, std::min(after_delay(now(), env_.options.io_timeout), earned), ready))
+  const TimePoint limit = std::min(after_delay(now(), env_.options.io_timeout), earned);
+  if (!stream.changed.wait_until(guard, limit, ready))
     throw HttpError(408, Code::kDeadlineExceeded, "the request body took too long");
   if (stream.body.empty()) {
     if (!stream.input_done) throw Error(Code::kUnavailable, "the client has closed the stream");
@@ -324,6 +362,13 @@ std::size_t Http2Session::read_piece(Http2Stream& stream, std::span<char> into) 
   if (stream.taken > stream.exchange.body_limit())
     throw HttpError(413, Code::kOutOfRange,
                     fmt::format("the body is longer than {} bytes", stream.exchange.body_limit()));
+  return take_body(stream, into);
+}
+
+// What was taken makes room for more.
+std::size_t Http2Session::take_body(Http2Stream& stream, std::span<char> into) noexcept {
+  const std::size_t bytes = std::min(into.size(), stream.body.size());
+  if (bytes == 0) return 0;
   std::memcpy(into.data(), stream.body.data(), bytes);
   stream.body.erase(0, bytes);
   nghttp2_session_consume_connection(session_, bytes);
@@ -345,7 +390,7 @@ void Http2Session::release_body(Http2Stream& stream) noexcept {
 
 void Http2Session::input_complete(Http2Stream& stream) {
   stream.input_done = true;
-  changed_.broadcast();
+  stream.changed.broadcast();
   if (stream.streams_body || stream.answered || stream.closed) return;
   stream.exchange.body = stream.body;
   stream.exchange.trailers = stream.trailers;
@@ -418,17 +463,28 @@ void Http2Session::take_finished() {
   while (stream != nullptr) {
     Http2Stream* const next = stream->next_finished;
     stream->running = false;
-    if (stream->closed) {
+    if (!stream->closed) {
+      answer(*stream);
+    } else if (!over_) {
       recycle(*stream);
-    } else if (!stream->exchange.stream_started) {
-      submit_head(*stream, false);
-    } else if (stream->exchange.broken) {
-      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
-    } else {
-      stream->ended = true;
-      nghttp2_session_resume_data(session_, stream->id);
     }
     stream = next;
+  }
+}
+
+// Its handler has ended.
+void Http2Session::answer(Http2Stream& stream) {
+  Exchange::State& state = stream.exchange;
+  if (state.switched) {
+    if (!stream.cut) return end_pieces(stream);
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL);
+  } else if (!state.stream_started) {
+    if (is_misread(stream.request, state)) answer_problem(state, 501, Code::kUnimplemented, kNoWebSocket, {});
+    submit_head(stream, false);
+  } else if (state.broken) {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_INTERNAL_ERROR);
+  } else {
+    end_pieces(stream);
   }
 }
 
@@ -437,9 +493,13 @@ void Http2Session::stream_closed(Http2Stream& stream) {
   if (stream.running) {
     stream.context->cancel();  // it is recycled when its handler has ended
   } else {
-    recycle(stream);
+    return recycle(stream);
   }
-  changed_.broadcast();
+  stream.changed.broadcast();
+}
+
+void Http2Session::wake_all() noexcept {
+  for (const std::unique_ptr<Http2Stream>& stream : streams_) stream->changed.broadcast();
 }
 
 void Http2Session::recycle(Http2Stream& stream) {
@@ -488,9 +548,12 @@ void Http2Session::submit_trailers(const Http2Stream& stream) {
   nghttp2_submit_trailer(session_, stream.id, fields.data(), fields.size());
 }
 
-void Http2Session::send_head(Http2Stream& stream) {
+bool Http2Session::send_head(Http2Stream& stream) {
   const Guard guard(lock_);
-  if (!stream.closed) submit_head(stream, true);
+  if (stream.closed) return false;
+  submit_head(stream, true);
+  want_write();
+  return true;
 }
 
 std::ptrdiff_t Http2Session::read_body(Http2Stream& stream, std::span<char> into, uint32_t& flags) {
@@ -505,7 +568,7 @@ std::ptrdiff_t Http2Session::read_body(Http2Stream& stream, std::span<char> into
   if (streamed && all) {
     stream.piece.clear();
     stream.sent = 0;
-    changed_.broadcast();
+    stream.changed.broadcast();
   }
   if (all && (!streamed || stream.ended)) {
     flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -519,18 +582,33 @@ std::ptrdiff_t Http2Session::read_body(Http2Stream& stream, std::span<char> into
   return static_cast<std::ptrdiff_t>(bytes);
 }
 
+void Http2Session::add_piece(Http2Stream& stream, std::string_view piece) {
+  stream.piece.erase(0, std::exchange(stream.sent, 0));
+  stream.piece += piece;
+  nghttp2_session_resume_data(session_, stream.id);
+}
+
+// No piece follows.
+void Http2Session::end_pieces(Http2Stream& stream) noexcept {
+  stream.ended = true;
+  nghttp2_session_resume_data(session_, stream.id);
+  want_write();
+}
+
+bool Http2Session::has_much_pending(const Http2Stream& stream) noexcept {
+  return stream.piece.size() - stream.sent >= kPendingPiece;
+}
+
 void Http2Session::send_piece(Http2Stream& stream, std::string_view piece) {
   Guard guard(lock_);
   const auto gone = [&] { return stream.closed || broken_; };
-  const auto taken = [&] { return gone() || stream.piece.size() - stream.sent < kPendingPiece; };
+  const auto taken = [&] { return gone() || !has_much_pending(stream); };
   bool in_time = true;
   try {
     if (!gone()) {
-      stream.piece.erase(0, std::exchange(stream.sent, 0));
-      stream.piece += piece;
-      nghttp2_session_resume_data(session_, stream.id);
+      add_piece(stream, piece);
       want_write();
-      in_time = changed_.wait_until(guard, after_delay(now(), env_.options.io_timeout), taken);
+      in_time = stream.changed.wait_until(guard, after_delay(now(), env_.options.io_timeout), taken);
     }
   } catch (...) {
     stream.exchange.broken = true;
@@ -580,7 +658,7 @@ void Http2Session::write_out() noexcept {
     // seq_cst: either who finishes a stream now sees that nobody writes, or this sees the stream.
     writing_.store(false);
   } while (finished_.load() != nullptr && !writing_.exchange(true));
-  changed_.broadcast();
+  if (broken_) wake_all();
   // The reader has to look: the connection has failed, or everything is said.
   if (broken_ || is_over() || (goodbye_ == Goodbye::kLast && streams_.empty())) connection_->nudge();
 }
@@ -610,6 +688,12 @@ void Http2Session::check_progress(TimePoint time) {
   for (std::size_t i = streams_.size(); i-- > 0;) {
     Http2Stream& stream = *streams_[i];
     if (stream.closed) continue;
+    if (stream.request.is_websocket() && stream.running) continue;  // it has limits of its own
+    if (stream.lingers) {
+      if (time - stream.progress_at >= kLingerTime)
+        nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_NO_ERROR);
+      continue;
+    }
     if (!stream.head_done) {
       if (time - stream.started_at >= options.header_timeout)
         nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
@@ -707,12 +791,13 @@ Http2Session::End Http2Session::serve(Connection& connection,
 void Http2Session::wind_up() noexcept {
   {
     const Guard guard(lock_);
+    over_ = true;  // nghttp2 has not closed these: they stay as long as it may ask for what they would send
     for (const std::unique_ptr<Http2Stream>& stream : streams_) {
       stream->closed = true;
       if (stream->running) stream->context->cancel();
     }
     if (draining() && goodbye_ != Goodbye::kLast) say_last();
-    changed_.broadcast();
+    wake_all();
     want_write();
   }
   work_.wait();

@@ -5,8 +5,8 @@
 #include <degu/http/internal/connection.h>
 #include <degu/http/internal/date.h>
 #include <degu/http/internal/glitch_budget.h>
+#include <degu/http/request_parser.h>
 #include <degu/rt/lock.h>
-#include <degu/sync/cond.h>
 #include <degu/sync/mutex.h>
 #include <degu/sync/wait_group.h>
 
@@ -23,6 +23,10 @@
 #include <vector>
 
 struct nghttp2_session;
+
+namespace degu::net {
+struct TlsInfo;
+}
 
 namespace degu::http::internal {
 
@@ -51,7 +55,8 @@ class Http2Session {
   End serve(Connection& connection, std::optional<std::string_view> first) noexcept;
 
   // For Http2Stream.
-  void send_head(Http2Stream& stream);
+  /// False: the stream is closed already.
+  bool send_head(Http2Stream& stream);
   /// Waits while the client takes nothing. Throws as ResponseStream::write.
   void send_piece(Http2Stream& stream, std::string_view piece);
   /// As RequestStream::read.
@@ -63,6 +68,7 @@ class Http2Session {
   Context drain() const { return env_.drain; }
 
  private:
+  friend class Http2Tunnel;
   struct Callbacks;
   using Guard = std::unique_lock<Mutex>;
   enum class Read : uint8_t { kBytes, kIdle, kEnd };
@@ -85,7 +91,7 @@ class Http2Session {
 
   // With lock_ held.
   Http2Stream& open_stream(int32_t id);
-  void head_complete(Http2Stream& stream);
+  void head_complete(Http2Stream& stream, bool ends);
   void add_body(Http2Stream& stream, std::string_view bytes);
   void input_complete(Http2Stream& stream);
   void make_ready(Http2Stream& stream);
@@ -97,8 +103,14 @@ class Http2Session {
   void recycle(Http2Stream& stream);
   void release_body(Http2Stream& stream) noexcept;
   void glitch(uint32_t cost) noexcept;
+  std::size_t take_body(Http2Stream& stream, std::span<char> into) noexcept;
+  void add_piece(Http2Stream& stream, std::string_view piece);
+  void end_pieces(Http2Stream& stream) noexcept;
+  static bool has_much_pending(const Http2Stream& stream) noexcept;
   void want_write();
+  void wake_all() noexcept;
   void take_finished();
+  void answer(Http2Stream& stream);
   bool gather(std::string& out);
   bool is_over() noexcept;
   void say_last() noexcept;
@@ -126,11 +138,11 @@ class Http2Session {
   std::vector<std::unique_ptr<Http2Stream>> spare_;
   std::size_t buffered_ = 0;  // bytes of bodies
   bool broken_ = false;       // nothing can be sent any more
+  bool over_ = false;         // no request is served any more
   Goodbye goodbye_ = Goodbye::kNone;
   TimePoint goodbye_at_{};  // when the last one is due
   TimePoint time_{};        // when the lock was taken to read or to write
   GlitchBudget glitches_;
-  Cond changed_;  // a stream was closed or has sent something, a writer has ended
   DateCache date_;
 };
 

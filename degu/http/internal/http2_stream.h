@@ -6,6 +6,8 @@
 #include <degu/http/internal/exchange_state.h>
 #include <degu/http/internal/http2_request.h>
 #include <degu/http/internal/http2_session.h>
+#include <degu/net/tcp.h>
+#include <degu/sync/cond.h>
 
 #include <atomic>
 #include <cstdint>
@@ -24,16 +26,22 @@ class Http2Stream final : public ResponseSink {
     exchange.sink = this;
   }
 
-  void start_stream(Exchange::State&) override { session.send_head(*this); }
+  void start_stream(Exchange::State& state) override;
   void write_piece(Exchange::State&, std::string_view bytes) override { session.send_piece(*this, bytes); }
   std::size_t read_body(Exchange::State& state, std::span<char> into) override {
-    return streams_body ? session.read_piece(*this, into) : ResponseSink::read_body(state, into);
+    return streams_body && !request.is_websocket() ? session.read_piece(*this, into)
+                                                   : ResponseSink::read_body(state, into);
   }
   std::string peer() const override { return session.peer(); }
   bool secure() const noexcept override { return session.secure(); }
   std::optional<net::TlsInfo> tls() const override;
   bool stopping() const noexcept override { return session.draining(); }
   Context draining() const override { return session.drain(); }
+  Switching switching() const noexcept override {
+    return request.is_websocket() ? Switching::kConnect : Switching::kNone;
+  }
+  net::TcpStream& switch_protocols(Exchange::State& state, std::string_view fields,
+                                   std::string& input) override;
 
   /// Ready for the next request.
   void reset() {
@@ -49,7 +57,8 @@ class Http2Stream final : public ResponseSink {
     taken = 0;
     withheld = 0;
     context.reset();
-    input_done = head_done = running = answered = ended = streams_body = false;
+    tunnel = net::TcpStream();
+    input_done = head_done = running = answered = ended = streams_body = cut = lingers = false;
     closed.store(false, std::memory_order_relaxed);
     moved = 0;
   }
@@ -77,6 +86,10 @@ class Http2Stream final : public ResponseSink {
   Http2Stream* next_finished = nullptr;  // in the session's stack
   bool answered = false;                 // the response was handed over
   bool ended = false;                    // ... with all of a streamed body
+  net::TcpStream tunnel;                 // of a WebSocket; used by its handler alone
+  bool cut = false;                      // the tunnel was interrupted
+  bool lingers = false;                  // its end was sent, that of its client is waited for
+  Cond changed;                          // of its handler: bytes have come or gone, or nothing can follow
   TimePoint started_at{};
   TimePoint progress_at{};  // when bytes of its body came, or went, last
   std::size_t moved = 0;    // bytes since started_at
