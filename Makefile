@@ -78,7 +78,7 @@ test-sim:
 e2e:
 	@tools/setup/install.sh build test
 	$(call configure,release,DEGU_TESTS=ON)
-	ninja -C $(RELEASE) -j $(JOBS) shop degu_cli
+	ninja -C $(RELEASE) -j $(JOBS) shop degu_cli example_live
 	$(CTEST) --test-dir $(RELEASE) -L e2e
 
 bench: bench-runtime bench-http bench-http2 bench-parts

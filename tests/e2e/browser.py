@@ -27,9 +27,9 @@ def find_browser():
 
 
 class Browser:
-    """One browser process with a profile of its own. Not for use by several threads."""
+    """One browser process with a profile of its own; more `flags` for it. Not for use by several threads."""
 
-    def __init__(self, log_dir):
+    def __init__(self, log_dir, *flags):
         self.profile = tempfile.mkdtemp(prefix="degu-e2e-chromium-")
         to_child, self._out = os.pipe()
         self._in, from_child = os.pipe()
@@ -44,7 +44,7 @@ class Browser:
         command = [find_browser(), "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu",
                    "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
                    "--disable-component-update", "--disable-sync", "--disable-extensions", "--mute-audio",
-                   "--window-size=1280,900", f"--user-data-dir={self.profile}", "about:blank"]
+                   "--window-size=1280,900", f"--user-data-dir={self.profile}", *flags, "about:blank"]
         with open(Path(log_dir) / "chromium.log", "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             close_fds=False, preexec_fn=wire)
@@ -109,6 +109,7 @@ class Page:
         self.failed = []  # (status, URL) of every answer of 400 and above
         self.foreign = []  # URLs asked of other hosts
         self.under_way = set()  # requests without an end yet
+        self.handshakes = []  # statuses of WebSockets: 101 over HTTP/1.1, 200 over HTTP/2
 
     def send(self, method, params=None):
         return self.browser.send(method, params, self.session)
@@ -131,7 +132,8 @@ class Page:
             url = params["request"]["url"]
             if not url.startswith((self.base_url, "data:", "blob:", "about:")):
                 self.foreign.append(url)
-
+        elif method == "Network.webSocketHandshakeResponseReceived":
+            self.handshakes.append(params["response"]["status"])
         elif method == "Page.frameNavigated":
             self.under_way.clear()  # those of the page before need not end
         elif method in ("Network.loadingFinished", "Network.loadingFailed"):

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""The web shop as a visitor sees it, in a headless Chromium."""
+"""The web shop as a visitor sees it, and pages with WebSockets and server-sent events, in a headless Chromium."""
 
+import base64
+import hashlib
+import json
 import os
 import sys
 import unittest
@@ -10,6 +13,8 @@ import invariants
 import shopping
 from browser import Browser, find_browser
 from harness import CARD_DECLINED, Settings, Shop
+from live import LiveServer
+from tls_test import Authority, openssl
 
 PASSWORD = "correct horse battery"
 
@@ -227,6 +232,136 @@ class Web(harness.TestCase):
             page.until("!document.querySelector('.loading')", "the page is drawn")
             wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             self.assertLessEqual(wide, 0, f"{path} scrolls sideways by {wide} px")
+
+
+# Opens a WebSocket, sends `words` as they are answered, lets `end(socket)` end it; resolves to what it has seen.
+SOCKET = """
+((words, end) => new Promise(done => {
+  const socket = new WebSocket(location.origin.replace('http', 'ws') + '/echo');
+  const seen = {heard: []};
+  socket.binaryType = 'arraybuffer';
+  const next = () => words.length ? socket.send(words.shift()) : end(socket);
+  socket.onopen = () => { seen.extensions = socket.extensions; next(); };
+  socket.onmessage = e => {
+    seen.heard.push(typeof e.data === 'string' ? e.data : [...new Uint8Array(e.data)]);
+    next();
+  };
+  socket.onclose = e => done({...seen, code: e.code, reason: e.reason, clean: e.wasClean});
+}))
+"""
+# Listens to events of streams that end after `limit`, until `count` have come.
+EVENTS = """
+((limit, count) => new Promise(done => {
+  const source = new EventSource('/events?limit=' + limit), seen = {events: [], opened: 0};
+  source.onopen = () => ++seen.opened;
+  source.onmessage = e => {
+    seen.events.push([e.lastEventId, e.data]);
+    if (seen.events.length === count) { source.close(); done(seen); }
+  };
+}))
+"""
+
+
+class LivePages(harness.TestCase):
+    """WebSockets and server-sent events over HTTP/1.1."""
+
+    secure = False
+    handshake = 101
+
+    @classmethod
+    def setUpClass(cls):
+        if not find_browser():
+            raise unittest.SkipTest("no Chromium found (apt install chromium)")
+        folder = harness.Path(harness.tempfile.mkdtemp(prefix="ca-", dir=Settings.work_dir))
+        cls.live = LiveServer(Authority(folder) if cls.secure else None)
+        cls.addClassCleanup(cls.live.kill)
+        cls.live.start()
+        cls.browser = Browser(Settings.work_dir, *cls.flags())
+        cls.addClassCleanup(cls.browser.close)
+
+    @classmethod
+    def flags(cls):
+        return []
+
+    def setUp(self):
+        super().setUp()
+        self.page = self.browser.new_page(self.live.url(""))
+        self.page.open("/")
+
+    def tearDown(self):
+        self.assertEqual(self.page.errors, [], "script or console errors")
+        self.assertEqual(self.page.failed, [], "failed requests")
+        self.page.send("Page.navigate", {"url": "about:blank"})  # the next page has none of its connections
+
+    def socket(self, words, end):
+        return self.page.evaluate(f"{SOCKET}({words}, {end})")
+
+    def post(self, text):
+        with self.live.fetch("/notes", json.dumps({"text": text}).encode()) as answer:
+            self.assertEqual(answer.status, 204)
+
+    def test_echo_and_close_codes(self):
+        long = ", ".join(map(str, range(30_000)))
+        seen = self.socket(f"['h\u00e4', '', new Uint8Array([0, 255, 128]), {json.dumps(long)}]",
+                           "s => s.close(4001, 'enough')")
+        self.assertEqual(seen["heard"][:3], ["h\u00e4", "", [0, 255, 128]])
+        self.assertTrue(seen["heard"][3:] == [long], "the long text came back whole")
+        self.assertEqual((seen["code"], seen["reason"], seen["clean"]), (4001, "", True))
+        self.assertIn("permessage-deflate", seen["extensions"])
+        seen = self.socket("['hello']", "s => s.send('bye')")
+        self.assertEqual((seen["heard"], seen["code"], seen["reason"]), (["hello"], 4000, "bye"))
+        self.assertEqual(set(self.page.handshakes), {self.handshake})
+
+    def test_many_sockets_at_once(self):
+        many = self.page.evaluate(f"""Promise.all([...Array(30).keys()].map(
+          i => {SOCKET}(['socket ' + i, 'again ' + i], s => s.close(1000))))""")
+        self.assertEqual([seen["heard"] for seen in many], [[f"socket {i}", f"again {i}"] for i in range(30)])
+        self.assertEqual({(seen["code"], seen["clean"]) for seen in many}, {(1000, True)})
+
+    def test_events_go_on_where_the_page_has_left_off(self):
+        for number in range(1, 6):
+            self.post(f"note {number}\nof two lines")
+        expected = [[str(n), f"note {n}\nof two lines"] for n in range(1, 6)]
+        self.assertEqual(self.page.evaluate(f"{EVENTS}(2, 5)"), {"events": expected, "opened": 3})
+        self.assertEqual(self.page.evaluate(f"{EVENTS}(0, 5)"), {"events": expected, "opened": 1})
+
+    def test_what_one_page_posts_another_sees(self):
+        page, text = self.page, f"for all {self.random.getrandbits(30)}"
+        other = self.browser.new_page(self.live.url(""))
+        other.open("/")
+        other.query("#text", f"el.value = {json.dumps(text)}")
+        other.query("#note button", "el.click()")
+        page.see("#notes li", text)
+        other.see("#notes li", text)
+        page.query("#said", "el.value = 'anybody?'")
+        page.query("#echo button", "el.click()")
+        page.see("#heard", "anybody?")
+
+    def test_z_a_shutdown_says_goodbye(self):
+        """The last: it ends the server."""
+        self.page.evaluate("(s => s.onopen = () => window.opened = true)(window.probe = new WebSocket("
+                           "location.origin.replace('http', 'ws') + '/echo'))")
+        self.page.until("window.opened", "a WebSocket is open")
+        self.page.evaluate("window.probe.onclose = e => window.goodbye = [e.code, e.reason, e.wasClean]")
+        self.assertEqual(self.live.terminate(), 0)
+        self.page.until("window.goodbye", "the WebSocket is closed")
+        self.assertEqual(self.page.evaluate("window.goodbye"), [1001, "the server is shutting down", True])
+        self.page.see("#heard", "closed: 1001 the server is shutting down")
+        self.page.errors.clear()  # its events are asked for again, of nobody
+
+
+class SecureLivePages(LivePages):
+    """The same over HTTP/2, WebSockets by RFC 8441."""
+
+    secure = True
+    handshake = 200
+
+    @classmethod
+    def flags(cls):
+        key = openssl("x509", "-in", cls.live.cert, "-pubkey", "-noout")
+        der = base64.b64decode("".join(line for line in key.splitlines() if not line.startswith("-")))
+        pin = base64.b64encode(hashlib.sha256(der).digest()).decode()
+        return [f"--ignore-certificate-errors-spki-list={pin}"]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import subprocess
 
 import harness
 from harness import HOST, Settings, Shop
+from live import LiveServer
 from tls_test import Authority, SecureShop
 
 NODE = """
@@ -31,6 +32,40 @@ for (let i = 0; i < Number(count); ++i) {
 }
 """
 
+# A WebSocket by extended CONNECT (RFC 8441), its frames by hand: texts of less than 126 bytes.
+NODE_WEBSOCKET = """
+const http2 = require('http2');
+const [url, ca] = process.argv.slice(1);
+const session = http2.connect(url, ca ? {ca: require('fs').readFileSync(ca)} : {});
+session.on('error', e => { console.error(e); process.exit(1); });
+const frame = (opcode, payload) => {
+  const data = Buffer.from(payload), mask = Buffer.from([1, 2, 3, 4]);
+  return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | data.length]), mask, data.map((b, i) => b ^ mask[i % 4])]);
+};
+session.once('remoteSettings', settings => {
+  const stream = session.request({':method': 'CONNECT', ':protocol': 'websocket', ':path': '/echo',
+                                  'sec-websocket-version': '13', 'sec-websocket-protocol': 'x'}, {endStream: false});
+  const seen = {connect: settings.enableConnectProtocol, heard: []};
+  stream.on('response', h => {
+    seen.status = h[':status'];
+    stream.write(frame(1, 'over HTTP/2'));
+    stream.write(frame(2, [0, 255]));
+  });
+  let input = Buffer.alloc(0);
+  stream.on('data', d => {
+    input = Buffer.concat([input, d]);
+    while (input.length >= 2 && input.length >= 2 + input[1]) {
+      const opcode = input[0] & 15, payload = input.subarray(2, 2 + input[1]);
+      seen.heard.push(opcode + ' ' + (opcode === 1 ? payload.toString() : payload.toString('hex')));
+      input = input.subarray(2 + input[1]);
+      if (seen.heard.length === 2) stream.write(frame(1, 'bye'));
+      if (opcode === 8) stream.end(frame(8, payload));
+    }
+  });
+  stream.on('end', () => { console.log(JSON.stringify(seen)); session.close(); });
+});
+"""
+
 
 def run(*command):
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120)
@@ -50,6 +85,19 @@ class Http2Test(harness.TestCase):
     def secure(self):
         folder = harness.Path(harness.tempfile.mkdtemp(prefix="ca-", dir=Settings.work_dir))
         return self.started(SecureShop(Authority(folder)))
+
+    def check_websocket(self, live):
+        seen = json.loads(run("node", "-e", NODE_WEBSOCKET, live.url(""), live.authority.cert if live.authority else ""))
+        self.assertEqual(seen, {"connect": True, "status": 200,
+                                "heard": ["1 over HTTP/2", "2 00ff", "8 " + (4000).to_bytes(2, "big").hex() + b"bye".hex()]})
+
+    def test_websocket(self):
+        folder = harness.Path(harness.tempfile.mkdtemp(prefix="ca-", dir=Settings.work_dir))
+        for authority in (None, Authority(folder)):
+            live = LiveServer(authority)
+            self.addCleanup(live.kill)
+            live.start()
+            self.check_websocket(live)
 
     def check_node(self, url, ca=""):
         seen = json.loads(run("node", "-e", NODE, url, ca, 300))
