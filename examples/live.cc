@@ -6,9 +6,8 @@
 #include <degu/http/http.h>
 #include <degu/http/websocket.h>
 
-#include <boost/describe.hpp>
-
 #include <algorithm>
+#include <boost/describe.hpp>
 #include <charconv>
 #include <cstdint>
 #include <deque>

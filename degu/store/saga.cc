@@ -306,7 +306,7 @@ void SagaEngine::record_done(const SagaDefinition& saga, const SagaStep& step, S
   const int64_t next = run.step_ + 1;
   const bool last = next == std::ssize(saga.steps);
   std::optional<std::string> abort_reason;
-  record({saga.name, step.name}, [&](Transaction& tx) {
+  record({run.id_, saga.name, step.name}, [&](Transaction& tx) {
     if (step.done) step.done(run, tx);
     mark_step(tx, run, run.step_, step.name, "done");
     if (last) {
@@ -334,7 +334,7 @@ void SagaEngine::record_done(const SagaDefinition& saga, const SagaStep& step, S
 void SagaEngine::turn(const SagaDefinition& saga, SagaRun& run, Code code, std::string_view reason) {
   run.failure_code_ = code;
   run.failure_ = std::string(reason.substr(0, 500));
-  record({saga.name, "", true}, [&](Transaction& tx) {
+  record({run.id_, saga.name, "", true}, [&](Transaction& tx) {
     tx.exec("UPDATE saga SET failure_code=?, failure=? WHERE id=?", static_cast<int>(code), run.failure_,
             run.id_);
     move_saga(tx, run, SagaState::kCompensating, run.step_);
@@ -376,7 +376,7 @@ bool SagaEngine::insist(const SagaDefinition& saga, const SagaStep& step,
 
 void SagaEngine::record_undone(const SagaDefinition& saga, const SagaStep& step, SagaRun& run) {
   const bool last = run.step_ == 0;
-  record({saga.name, step.name, true}, [&](Transaction& tx) {
+  record({run.id_, saga.name, step.name, true}, [&](Transaction& tx) {
     if (step.undone) step.undone(run, tx);
     mark_step(tx, run, run.step_, step.name, "undone");
     if (!last) {

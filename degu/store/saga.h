@@ -90,8 +90,9 @@ struct SagaDefinition {
   UniqueFunction<void(SagaRun&, Transaction&)> ended;  // with the state kCompleted or kCompensated
 };
 
-/// Where a run stands, for tests and fault injection: around a commit that records progress.
+/// Where a run stands, for who follows it, tests and fault injection: around a commit that records progress.
 struct SagaPoint {
+  std::string_view id;
   std::string_view saga;  // its definition's name
   std::string_view step;  // "" with undoing: where it turns from going forward to being undone
   bool undoing = false;

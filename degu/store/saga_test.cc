@@ -341,6 +341,7 @@ TEST_F(SagaTest, ProbesStandAroundEveryCommit) {
   std::vector<std::string> points;
   SagaOptions options;
   options.probe = [&](SagaPoint p) {
+    EXPECT_EQ(p.id, "1");
     points.push_back(std::string(p.undoing ? "undo " : "") + std::string(p.step) + (p.committed ? "" : "?"));
   };
   with_engine(

@@ -9,6 +9,7 @@
 #include <shop/embedded.h>
 #include <shop/gateway/authenticator.h>
 #include <shop/gateway/gateway.h>
+#include <shop/gateway/order_events.h>
 
 #include <span>
 #include <string>
@@ -88,6 +89,7 @@ void mount_services(const degu::http::Router& router, const Services& services, 
   catalog::v1::mount(lists, services.catalog, within(budgets.reads));
   inventory::v1::mount(api, services.inventory, within(budgets.reads));
   order::v1::mount(api, services.orders, within(budgets.orders));
+  mount_order_events(api, services.orders, make_events_authenticator(services.users));
   order::v1::mount(api, services.carts, within(budgets.writes));
   notification::v1::mount(api, services.notifications, within(budgets.writes));
 }

@@ -33,7 +33,8 @@ struct Budgets {
 };
 
 /// Adds to a router that already has recovery and request ids:
-/// - /api/v1/...: the services' routes. `Authorization: Bearer <token>` becomes the metadata entry "x-user-id";
+/// - /api/v1/...: the services' routes. `Authorization: Bearer <token>` becomes the metadata entry "x-user-id"; the events of
+///   an order (order_events.h) take the token as a cookie too;
 /// - /ping;
 /// - what a page of another origin makes a browser send is refused with 403, and the catalogue's lists are compressed;
 /// - / and the other pages of the web shop with its files, under a strict Content-Security-Policy, and /images/<sku>.svg.

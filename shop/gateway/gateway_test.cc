@@ -89,11 +89,30 @@ class FakeOrders final : public order::v1::OrderService {
     order.user_id = degu::rpc::metadata().get("x-user-id");
     return order;
   }
-  order::v1::Order get_order(const order::v1::GetOrderRequest&) override { return {}; }
+  // Order 9 is user 7's, and ends while it is watched.
+  order::v1::Order get_order(const order::v1::GetOrderRequest& request) override {
+    if (request.id != "9" || degu::rpc::metadata().get("x-user-id") != "7")
+      throw Error(Code::kNotFound, "there is no order " + request.id);
+    return order_with({order::v1::OrderState::kPending, order::v1::OrderState::kReserved});
+  }
+  order::v1::Order watch_order(const order::v1::WatchOrderRequest& request) override {
+    get_order({.id = request.id});
+    return order_with({order::v1::OrderState::kPending, order::v1::OrderState::kReserved,
+                       order::v1::OrderState::kRejected});
+  }
   order::v1::ListOrdersResponse list_orders(const order::v1::ListOrdersRequest&) override { return {}; }
   order::v1::Order cancel_order(const order::v1::CancelOrderRequest& request) override {
     order::v1::Order order;
     order.id = "cancelled " + request.id;
+    return order;
+  }
+
+ private:
+  static order::v1::Order order_with(const std::vector<order::v1::OrderState>& states) {
+    order::v1::Order order;
+    for (const order::v1::OrderState state : states) order.history.emplace_back().state = state;
+    order.state = states.back();
+    if (states.back() == order::v1::OrderState::kRejected) order.history.back().reason = "declined";
     return order;
   }
 };
@@ -169,7 +188,8 @@ TEST_F(Gateway, HasEveryRouteOfTheShop) {
         "GET /api/v1/products", "GET /api/v1/products/:id", "GET /api/v1/categories",
         "GET /api/v1/inventory/:sku", "GET /api/v1/cart", "PUT /api/v1/cart/items/:sku",
         "DELETE /api/v1/cart/items/:sku", "DELETE /api/v1/cart", "POST /api/v1/orders", "GET /api/v1/orders",
-        "GET /api/v1/orders/:id", "POST /api/v1/orders/:id:cancel", "GET /api/v1/notifications"}) {
+        "GET /api/v1/orders/:id", "GET /api/v1/orders/:id/events", "POST /api/v1/orders/:id:cancel",
+        "GET /api/v1/notifications"}) {
     EXPECT_TRUE(routes.contains(route)) << route;
   }
 }
@@ -212,7 +232,7 @@ TEST_F(Gateway, DescribesEveryRouteOfTheShop) {
     EXPECT_TRUE(item && item->find(methods.at(route.substr(0, space)))) << route;
     ++described;
   }
-  EXPECT_EQ(described, 17U);
+  EXPECT_EQ(described, 18U);
 }
 
 TEST_F(Gateway, HasASoundDocument) {
@@ -269,6 +289,7 @@ TEST_F(Gateway, WantsACallerWhereItMatters) {
                                                         {"POST", "/api/v1/orders"},
                                                         {"GET", "/api/v1/orders"},
                                                         {"GET", "/api/v1/orders/1"},
+                                                        {"GET", "/api/v1/orders/1/events"},
                                                         {"POST", "/api/v1/orders/1:cancel"},
                                                         {"GET", "/api/v1/notifications"}}) {
     const Response response = call(method, target);
@@ -310,6 +331,50 @@ TEST_F(Gateway, BindsPathsQueriesAndBodies) {
   EXPECT_EQ(field(call("GET", "/api/v1/inventory/A%2D1"), "sku"), "A-1");
   EXPECT_EQ(field(call("POST", "/api/v1/orders/17:cancel", "{}", kUser), "id"), "cancelled 17");
   EXPECT_EQ(call("PUT", "/api/v1/cart/items/A-1", R"({"quantity":3})", kUser).status, 200);
+}
+
+TEST_F(Gateway, TellsOfEveryStateOfAnOrder) {
+  const Response response = call("GET", "/api/v1/orders/9/events", {}, kUser);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.header("content-type"), "text/event-stream");
+  EXPECT_EQ(response.body,
+            ":\n\n"
+            "event: state\nid: 1\nretry: 1000\ndata: {\"state\":\"PENDING\",\"reason\":\"\"}\n\n"
+            "event: state\nid: 2\nretry: 1000\ndata: {\"state\":\"RESERVED\",\"reason\":\"\"}\n\n"
+            "event: state\nid: 3\nretry: 1000\ndata: {\"state\":\"REJECTED\",\"reason\":\"declined\"}\n\n");
+}
+
+TEST_F(Gateway, GoesOnBehindTheLastEventThatWasSeen) {
+  const auto first_id = [&](std::string_view seen) {
+    Headers headers = kUser;
+    headers.emplace_back("Last-Event-ID", seen);
+    const std::string body = call("GET", "/api/v1/orders/9/events", {}, headers).body;
+    const std::size_t at = body.find("id: ");
+    return at == std::string::npos ? "" : body.substr(at + 4, 1);
+  };
+  EXPECT_EQ(first_id("1"), "2");
+  EXPECT_EQ(first_id("2"), "3");
+  for (const char* strange : {"", "0", "3", "-1", "1x", "99999999999999999999", "\"1\""})
+    EXPECT_EQ(first_id(strange), "1") << strange;
+}
+
+TEST_F(Gateway, TellsOfAnOrderItsOwnerOnly) {
+  EXPECT_EQ(call("GET", "/api/v1/orders/8/events", {}, kUser).status, 404);
+  EXPECT_EQ(call("GET", "/api/v1/orders/9/events", {}, {{"Authorization", "Bearer bad"}}).status, 401);
+  EXPECT_EQ(call("GET", "/api/v1/orders/9/events?seen=1", {}, kUser).status, 400);
+  EXPECT_EQ(call("GET", "/api/v1/orders/" + std::string(65, '9') + "/events", {}, kUser).status, 400);
+  // The cookie stands for the header there, and nowhere else.
+  const auto with_cookie = [&](std::string_view target, std::string_view cookie, Headers headers = {}) {
+    headers.emplace_back("Cookie", cookie);
+    return call("GET", target, {}, headers).status;
+  };
+  EXPECT_EQ(with_cookie("/api/v1/orders/9/events", "shop-events=good"), 200);
+  EXPECT_EQ(with_cookie("/api/v1/orders/9/events", "shop-events=bad"), 401);
+  EXPECT_EQ(with_cookie("/api/v1/orders/9/events", "other=good"), 401);
+  EXPECT_EQ(with_cookie("/api/v1/orders/9/events", "shop-events=good", {{"Authorization", "Bearer bad"}}),
+            401);
+  EXPECT_EQ(with_cookie("/api/v1/orders/9", "shop-events=good"), 401);
+  EXPECT_EQ(with_cookie("/api/v1/cart", "shop-events=good"), 401);
 }
 
 TEST_F(Gateway, ReportsEveryFaultOfARequest) {

@@ -87,6 +87,7 @@ void read_parts(Session& session, v1::Order& order) {
     event.at = at(row->get<int64_t>(1));
     order.history.push_back(std::move(event));
   }
+  if (!order.history.empty()) order.history.back().reason = order.failure_reason;
 }
 
 void add_history(Transaction& tx, std::string_view id, std::string_view state, int64_t now) {

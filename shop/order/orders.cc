@@ -10,6 +10,7 @@
 #include <shop/order/caller.h>
 #include <shop/order/money.h>
 #include <shop/order/order_saga.h>
+#include <shop/order/order_state.h>
 #include <shop/order/order_store.h>
 #include <shop/order/orders.h>
 
@@ -103,6 +104,17 @@ class Orders final : public v1::OrderService {
   }
 
   v1::Order get_order(const v1::GetOrderRequest& request) override { return existing(caller(), request.id); }
+
+  v1::Order watch_order(const v1::WatchOrderRequest& request) override {
+    const std::string user = caller();
+    const degu::TimePoint until = degu::after_delay(degu::now(), parts_.deps->watch_for);
+    OrderWatch::Watcher watcher(*parts_.watch, request.id);  // before it is read: no change is missed
+    for (;;) {
+      v1::Order order = existing(user, request.id);
+      if (std::ssize(order.history) > request.seen || has_ended(order.state)) return order;
+      if (!watcher.wait_until(until)) return order;
+    }
+  }
 
   v1::ListOrdersResponse list_orders(const v1::ListOrdersRequest& request) override {
     const std::string user = caller();
@@ -250,6 +262,7 @@ class Orders final : public v1::OrderService {
       set_state(tx, id, State::kCancelled, "cancelled by the customer");
       parts_.engine->begin(tx, kCancelSaga, cancel_id(id), id);
     });
+    parts_.watch->changed(id);
   }
 
   OrderParts parts_;

@@ -4,6 +4,7 @@
 #include <degu/store/database.h>
 #include <degu/store/saga.h>
 #include <shop/order/crash_point.h>
+#include <shop/order/order_watch.h>
 #include <shop/order/service.h>
 
 #include <memory>
@@ -15,6 +16,7 @@ struct OrderParts {
   std::shared_ptr<degu::store::Database> database;
   degu::store::SagaEngine* engine = nullptr;
   CrashPoint* crash = nullptr;
+  OrderWatch* watch = nullptr;
   const OrderDeps* deps = nullptr;
 };
 

@@ -38,7 +38,8 @@ class Component final : public OrderComponent {
             {.probe = [this](const OutboxMessage&, bool recorded) { crash_.reach("notified", recorded); }}),
         engine_(*database_, {.max_running = deps_.max_running_sagas,
                              .probe = [this](SagaPoint point) { reached(point); }}),
-        orders_(make_orders({.database = database_, .engine = &engine_, .crash = &crash_, .deps = &deps_})),
+        orders_(make_orders(
+            {.database = database_, .engine = &engine_, .crash = &crash_, .watch = &watch_, .deps = &deps_})),
         carts_(make_cart_service(database_, deps_.catalog)) {
     define_sagas(engine_, *database_, deps_);
   }
@@ -69,6 +70,7 @@ class Component final : public OrderComponent {
     const bool placing = point.saga == kPlaceSaga && !point.undoing;
     crash_.reach(placing ? point.step : "compensating", point.committed);
     if (placing && point.committed && point.step == "captured") outbox_.notify();
+    if (point.saga == kPlaceSaga && point.committed) watch_.changed(point.id);
   }
 
   void deliver(const OutboxMessage& message) {
@@ -88,6 +90,7 @@ class Component final : public OrderComponent {
 
   const OrderDeps deps_;
   CrashPoint crash_;
+  OrderWatch watch_;
   std::shared_ptr<Database> database_;
   Outbox outbox_;
   SagaEngine engine_;  // after the outbox, which its probe notifies

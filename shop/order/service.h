@@ -24,7 +24,8 @@ struct OrderDeps {
   std::shared_ptr<payment::v1::PaymentService> payment;
   std::shared_ptr<notification::v1::NotificationService> notification;
 
-  std::chrono::milliseconds answer_within{10000};      // PlaceOrder answers by then, in the state reached
+  std::chrono::milliseconds answer_within{10000};  // PlaceOrder answers by then, in the state reached
+  std::chrono::milliseconds watch_for{10000};      // WatchOrder answers by then, though nothing has changed
   std::chrono::milliseconds saga_time_to_live{60000};  // a saga still open then is undone
   int max_running_sagas = 256;
   /// "<point>:<n>": the process kills itself when it reaches the point for the n-th time; see crash_point.h.

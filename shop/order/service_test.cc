@@ -1,9 +1,11 @@
 #include <degu/base/testing/temp_dir.h>
 #include <degu/context/cancel_scope.h>
+#include <degu/sync/chan.h>
 #include <degu/sync/wait_group.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <shop/order/crash_point.h>
+#include <shop/order/order_state.h>
 #include <shop/order/test_shop.h>
 
 #include <atomic>
@@ -104,6 +106,97 @@ TEST_F(OrderTest, WithoutAUserNothingGoes) {
               Code::kUnauthenticated);
     EXPECT_EQ(refusal([&] { shop.orders->list_orders({}); }).code, Code::kUnauthenticated);
     EXPECT_EQ(refusal([&] { shop.carts->get_cart({}); }).code, Code::kUnauthenticated);
+  });
+}
+
+// Does not decide before it is told to.
+class SlowBank final : public payment::PaymentProvider {
+ public:
+  payment::AuthorizeResult authorize(const payment::Charge& charge) override {
+    asked.send(1);
+    go_on.recv();
+    return sandbox_->authorize(charge);
+  }
+  void capture(const std::string& key) override { sandbox_->capture(key); }
+  void cancel(const std::string& key) override { sandbox_->cancel(key); }
+  void refund(const std::string& key) override { sandbox_->refund(key); }
+
+  degu::Chan<int> asked = degu::make_chan<int>(10);
+  degu::Chan<int> go_on = degu::make_chan<int>(10);
+
+ private:
+  std::shared_ptr<payment::PaymentProvider> sandbox_ = payment::make_sandbox_provider();
+};
+
+v1::Order watch(TestShop& shop, const std::string& id, std::size_t seen, const std::string& user = "u1") {
+  const As as(user);
+  return shop.orders->watch_order({.id = id, .seen = static_cast<int32_t>(seen)});
+}
+
+// Entry by entry, as a client does that is told of each.
+std::vector<State> followed(TestShop& shop, const std::string& id) {
+  std::vector<State> states;
+  for (;;) {
+    const v1::Order order = watch(shop, id, states.size());
+    for (std::size_t i = states.size(); i < order.history.size(); ++i)
+      states.push_back(order.history[i].state);
+    if (has_ended(order.state)) return states;
+  }
+}
+
+TEST_F(OrderTest, IsWatchedFromEntryToEntry) {
+  degu::run([&] {
+    const auto bank = std::make_shared<SlowBank>();
+    TestShop shop(dir_.path(), "", 20s, 60s, bank);
+    degu::WaitGroup placing;
+    placing.go([&] { place(shop, order_request("k", {{"a", 1}})); });
+    bank->asked.recv();
+    const std::string id = all_orders(shop, "u1").at(0).id;
+    const v1::Order waiting = watch(shop, id, 1);
+    EXPECT_THAT(history(waiting), ElementsAre(State::kPending, State::kReserved));
+    EXPECT_EQ(watch(shop, id, 2), waiting) << "nothing has happened for a while";
+    EXPECT_EQ(refusal([&] { watch(shop, id, 0, "u2"); }).code, Code::kNotFound);
+    EXPECT_EQ(refusal([&] { watch(shop, "nonsense", 0); }).code, Code::kNotFound);
+    EXPECT_EQ(refusal([&] { watch(shop, id, static_cast<std::size_t>(-1)); }).code, Code::kInvalidArgument);
+    EXPECT_EQ(refusal([&] { shop.orders->watch_order({.id = id, .seen = 0}); }).code, Code::kUnauthenticated);
+    degu::WaitGroup watching;
+    for (int i = 0; i < 3; ++i) {
+      watching.go([&] {
+        EXPECT_THAT(followed(shop, id), ElementsAre(State::kPending, State::kReserved, State::kAuthorized,
+                                                    State::kConfirmed, State::kCaptured));
+      });
+    }
+    bank->go_on.send(1);
+    watching.wait();
+    placing.wait();
+    EXPECT_EQ(watch(shop, id, 5).state, State::kCaptured) << "it has ended: no wait";
+    cancel(shop, id);
+    EXPECT_EQ(history(watch(shop, id, 5)).back(), State::kCancelled);
+    EXPECT_EQ(watch(shop, id, 0).history.back().reason, "cancelled by the customer");
+    EXPECT_THAT(settle(shop, {"u1", "u2"}), IsEmpty());
+  });
+}
+
+TEST_F(OrderTest, WhoWatchesSeesWhyItFails) {
+  degu::run([&] {
+    const auto bank = std::make_shared<SlowBank>();
+    TestShop shop(dir_.path(), "", 20s, 60s, bank);
+    degu::WaitGroup placing;
+    placing.go([&] {
+      EXPECT_EQ(refusal([&] {
+                  place(shop, order_request("k", {{"a", 1}}, kDeclinedCard));
+                }).code,
+                Code::kFailedPrecondition);
+    });
+    bank->asked.recv();
+    const std::string id = all_orders(shop, "u1").at(0).id;
+    bank->go_on.send(1);
+    EXPECT_THAT(followed(shop, id), ElementsAre(State::kPending, State::kReserved, State::kRejected));
+    const v1::Order order = watch(shop, id, 0);
+    EXPECT_THAT(order.history.back().reason, ::testing::HasSubstr("declined"));
+    EXPECT_EQ(order.history.front().reason, "");
+    placing.wait();
+    EXPECT_THAT(settle(shop, {"u1", "u2"}), IsEmpty());
   });
 }
 

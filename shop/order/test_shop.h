@@ -63,16 +63,17 @@ inline constexpr const char* kSilentCard = "4000000000000119";
 struct TestShop {
   explicit TestShop(const std::string& dir, std::string crash_at = "",
                     std::chrono::milliseconds answer_within = std::chrono::seconds(20),
-                    std::chrono::milliseconds time_to_live = std::chrono::seconds(60)) {
+                    std::chrono::milliseconds time_to_live = std::chrono::seconds(60),
+                    std::shared_ptr<payment::PaymentProvider> provider =
+                        payment::make_sandbox_provider({.timeout = std::chrono::milliseconds(2)})) {
     using degu::rpc::local_client;
     using degu::store::Synchronous;
     inventory = inventory::make_inventory_service(
         {.database_path = dir + "/inventory.db", .synchronous = Synchronous::kNormal});
     inventory->add_stock({{"a", 100000}, {"b", 5}, {"c", 100000}});
-    payment = payment::make_payment_service(
-        {.database_path = dir + "/payment.db",
-         .synchronous = Synchronous::kNormal,
-         .provider = payment::make_sandbox_provider({.timeout = std::chrono::milliseconds(2)})});
+    payment = payment::make_payment_service({.database_path = dir + "/payment.db",
+                                             .synchronous = Synchronous::kNormal,
+                                             .provider = std::move(provider)});
     notification = notification::make_notification_service(
         {.database_path = dir + "/notification.db", .synchronous = Synchronous::kNormal});
     OrderDeps deps;
@@ -83,6 +84,7 @@ struct TestShop {
     deps.payment = local_client<payment::v1::PaymentService>(payment);
     deps.notification = local_client<notification::v1::NotificationService>(notification);
     deps.answer_within = answer_within;
+    deps.watch_for = std::chrono::milliseconds(20);
     deps.saga_time_to_live = time_to_live;
     deps.crash_at = std::move(crash_at);
     component = make_order_service(std::move(deps));

@@ -272,6 +272,16 @@ class Customer(Client):
     def stock(self, sku):
         return self.expect(200, "GET", "/api/v1/inventory/" + quote(sku, safe="")).json()
 
+    def events(self, order_id, last_id=None, **headers):
+        """The events of an order on a connection of their own: (status, an iterator of (id, entry) as they come)."""
+        connection = http.client.HTTPConnection(HOST, self.shop.port, timeout=30)
+        fields = {"Authorization": "Bearer " + self.token} if not headers else headers
+        if last_id is not None:
+            fields["Last-Event-ID"] = str(last_id)
+        connection.request("GET", f"/api/v1/orders/{quote(order_id, safe='')}/events", headers=fields)
+        response = connection.getresponse()
+        return response.status, _events(connection, response)
+
     def pages(self, path, member):
         """All elements of a paginated list."""
         found, token = [], ""
@@ -283,6 +293,19 @@ class Customer(Client):
             if not token:
                 return found
         raise AssertionError(f"{path} never ends its pages")
+
+
+def _events(connection, response):
+    with contextlib.closing(connection):
+        event = {}
+        for line in response:
+            name, _, value = line.decode().rstrip("\n").partition(": ")
+            if name:
+                event[name] = value
+            elif "data" in event:
+                assert event["event"] == "state", event
+                yield int(event["id"]), json.loads(event["data"])
+                event = {}
 
 
 def rejected_order_id(reply):

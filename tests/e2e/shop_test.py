@@ -87,6 +87,21 @@ class ShopCase(harness.TestCase):
                     return product["sku"], free
         self.fail(f"no product with {least} in stock")
 
+    @staticmethod
+    def final(customer, order_id):
+        order = customer.expect(200, "GET", f"/api/v1/orders/{order_id}").json()
+        return order if order["state"] in invariants.FINAL_STATES else None
+
+    def thinking_order(self, customer, sku):
+        """An order whose bank takes its time, and the thread that waits for it: (attempt, id, thread)."""
+        attempt = seen.begin(self.key(), customer.id, {sku: 1}, CARD_TIMEOUT)
+        connection = customer.again()
+        self.addCleanup(connection.close)
+        thread = threading.Thread(target=lambda: connection.order({sku: 1}, attempt.key, CARD_TIMEOUT), daemon=True)
+        thread.start()
+        order = wait_for(lambda: customer.pages("/api/v1/orders", "orders"), 5, "the order")[0]
+        return attempt, order["id"], thread
+
     def leave(self, sku, count):
         """Buys a product down until only `count` are free."""
         buyer = self.customer("hoarder")
@@ -331,11 +346,6 @@ class Orders(ShopCase):
         self.assertEqual(customer.stock(sku)["free"], free)
         self.assertEqual(customer.stock(sku)["reserved"], 0)
 
-    @staticmethod
-    def final(customer, order_id):
-        order = customer.expect(200, "GET", f"/api/v1/orders/{order_id}").json()
-        return order if order["state"] in invariants.FINAL_STATES else None
-
     def test_short_stock_takes_nothing(self):
         sku, _ = self.sku_with(5)
         self.leave(sku, 4)
@@ -396,6 +406,41 @@ class Orders(ShopCase):
         seen.told(attempt, order["id"], final["state"])
         self.judge()
         self.assertEqual(customer.stock(sku)["free"], free)
+
+    def test_events_tell_every_state_once(self):
+        customer, stranger = self.customer(), self.customer()
+        sku, _ = self.sku_with(2)
+        attempt, order_id, thread = self.thinking_order(customer, sku)
+        status, events = customer.events(order_id)
+        self.assertEqual(status, 200)
+        told = list(events)  # until the stream ends by itself
+        thread.join(30)
+        final = customer.expect(200, "GET", f"/api/v1/orders/{order_id}").json()
+        seen.told(attempt, order_id, final["state"])
+        self.assertEqual(told, list(enumerate(final["history"], 1)))
+        self.assertEqual([entry["state"] for _, entry in told], ["PENDING", "RESERVED", "REJECTED"])
+        self.assertEqual(told[-1][1]["reason"], final["failureReason"])
+        self.assertEqual(list(customer.events(order_id, 1)[1]), told[1:])
+        self.assertEqual(list(customer.events(order_id, "what is this?")[1]), told)
+        self.assertEqual(customer.events(order_id, len(told))[0], 204, "there is no more, ever")
+        self.assertEqual(stranger.events(order_id)[0], 404)
+        self.assertEqual(stranger.events("none")[0], 404)
+        self.assertEqual(customer.events(order_id, Accept="*/*")[0], 401)
+        self.assertEqual(list(customer.events(order_id, Cookie=f"shop-events={customer.token}")[1]), told)
+        self.assertEqual(stranger.events(order_id, Cookie=f"shop-events={stranger.token}")[0], 404)
+
+    def test_events_of_a_captured_order_that_is_cancelled(self):
+        customer = self.customer()
+        sku, _ = self.sku_with(1)
+        attempt, _ = self.order(customer, {sku: 1})
+        told = list(customer.events(attempt.order_id)[1])
+        self.assertEqual([entry["state"] for _, entry in told],
+                         ["PENDING", "RESERVED", "AUTHORIZED", "CONFIRMED", "CAPTURED"])
+        seen.cancel_asked(attempt)
+        self.assertEqual(customer.cancel(attempt.order_id).status, 200)
+        seen.cancel_told(attempt)
+        more = list(customer.events(attempt.order_id, 5)[1])
+        self.assertEqual([(number, entry["state"]) for number, entry in more], [(6, "CANCELLED")])
 
     def test_orders_are_private(self):
         customer, stranger = self.customer(), self.customer()
@@ -610,6 +655,24 @@ class Restart(ShopCase):
                 break
             data += chunk
         return data
+
+    def test_events_end_at_sigterm_and_go_on_afterwards(self):
+        customer = self.customer()
+        sku, _ = self.sku_with(2)
+        attempt, order_id, thread = self.thinking_order(customer, sku)
+        status, events = customer.events(order_id)
+        self.assertEqual(status, 200)
+        told = [next(events)]
+        shop.process.send_signal(signal.SIGTERM)
+        told += list(events)  # ends in good order: half a stream raises
+        thread.join(30)
+        self.assertEqual(shop.wait_exit(harness.DRAIN_LIMIT_S), 0, shop.log_tail())
+        shop.start()
+        final = wait_for(lambda: self.final(customer, order_id), 15, "the order's end")
+        seen.told(attempt, order_id, final["state"])
+        status, events = customer.events(order_id, told[-1][0])
+        told += list(events)
+        self.assertEqual(told, list(enumerate(final["history"], 1)))
 
     def test_sigterm_closes_idle_connections(self):
         idle = self.anonymous()

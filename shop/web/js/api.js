@@ -80,6 +80,27 @@ function query(parameters) {
 
 const segment = encodeURIComponent;
 
+/**
+ * Server-sent events "state" of an order: { source, close }; null where there are none. An EventSource sends no Authorization, so
+ * the token goes along as a cookie that no other address gets and that close() takes back.
+ */
+export function orderEvents(id) {
+  const token = session.token;
+  if (!token || typeof EventSource === "undefined") return null;
+  const path = `/api/v1/orders/${segment(id)}/events`;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  const keep = (value, seconds) => {
+    document.cookie = `shop-events=${value}; path=${path}; max-age=${seconds}; samesite=strict${secure}`;
+  };
+  keep(token, 3600);
+  const source = new EventSource(path);
+  const close = () => {
+    source.close();
+    keep("", 0);
+  };
+  return { source, close };
+}
+
 export const api = {
   products: (filter, signal) => call("GET", `/api/v1/products${query(filter)}`, { signal }),
   product: (id, signal) => call("GET", `/api/v1/products/${segment(id)}`, { signal }),

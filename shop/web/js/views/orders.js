@@ -1,4 +1,4 @@
-import { api } from "../api.js";
+import { api, orderEvents } from "../api.js";
 import { h, replace, toast } from "../dom.js";
 import { dateTime, money, plural, time, times } from "../format.js";
 import { empty } from "../parts.js";
@@ -56,7 +56,7 @@ function badge(state) {
       state } });
 }
 
-/** One order; while it is under way its state is asked for again and again. */
+/** One order; while it is under way the page is told of its states. */
 export async function order({ params, signal, setTitle }) {
   const id = params[0];
   let item = await api.order(id, signal);
@@ -95,7 +95,33 @@ export async function order({ params, signal, setTitle }) {
   ];
 }
 
-async function watch(id, signal, current, update) {
+// By server-sent events; where they fail for good, by asking again and again.
+function watch(id, signal, current, update) {
+  if (kEnded.has(current().state)) return;
+  const events = orderEvents(id);
+  if (!events) {
+    poll(id, signal, current, update);
+    return;
+  }
+  const { source, close } = events;
+  signal.addEventListener("abort", close, { once: true });
+  source.addEventListener("state", (event) => {
+    const item = current();
+    if (Number(event.lastEventId) > item.history.length) {
+      const entry = JSON.parse(event.data);
+      update({ ...item, state: entry.state, failureReason: entry.reason, updatedAt: entry.at,
+        history: [...item.history, entry] });
+    }
+    if (kEnded.has(current().state)) close();
+  });
+  source.addEventListener("error", () => {
+    if (source.readyState !== EventSource.CLOSED) return;  // the browser connects again
+    close();
+    poll(id, signal, current, update);
+  });
+}
+
+async function poll(id, signal, current, update) {
   let wait = kPollMs;
   while (!signal.aborted && !kEnded.has(current().state)) {
     await new Promise((resolve) => setTimeout(resolve, wait));
