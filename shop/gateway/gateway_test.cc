@@ -275,6 +275,23 @@ TEST_F(Gateway, DescribesWhoMayCall) {
   EXPECT_TRUE(document.root().find("components")->find("securitySchemes")->find("bearer"));
 }
 
+TEST_F(Gateway, DescribesTheEventsOfAnOrder) {
+  const auto document = degu::json::Document::parse(call("GET", "/openapi.json").body);
+  const degu::json::Value events =
+      document.root().find("paths")->find("/api/v1/orders/{id}/events")->find("get").value();
+  EXPECT_TRUE(events.find("security"));
+  const degu::json::Value responses = events.find("responses").value();
+  EXPECT_TRUE(responses.find("200")->find("content")->find("text/event-stream"));
+  EXPECT_TRUE(responses.find("401"));
+  EXPECT_TRUE(responses.find("404"));
+  std::set<std::string> parameters;
+  events.find("parameters")->each_element([&](degu::json::Value parameter) {
+    parameters.emplace(std::string(parameter.find("in")->string().value()) + " " +
+                       std::string(parameter.find("name")->string().value()));
+  });
+  EXPECT_EQ(parameters, (std::set<std::string>{"path id", "header Last-Event-ID"}));
+}
+
 TEST_F(Gateway, ServesThePageOfTheDocument) {
   EXPECT_EQ(call("GET", "/docs/").header("content-type"), "text/html; charset=utf-8");
   EXPECT_EQ(call("GET", "/docs").header("location"), "docs/");

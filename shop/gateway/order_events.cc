@@ -1,4 +1,5 @@
 // The order service is asked for one change after another (WatchOrder), as a client in another process would ask.
+#include <degu/context/cancel_scope.h>
 #include <degu/http/event_stream.h>
 #include <degu/http/from.h>
 #include <degu/http/operation.h>
@@ -24,6 +25,7 @@ using degu::rpc::RestCall;
 using degu::rpc::RestRoute;
 
 constexpr std::chrono::milliseconds kRetry(1000);
+constexpr std::chrono::seconds kCallLimit(15);  // longer than WatchOrder waits for a change
 constexpr RestBinding kParams[] = {{"id", "id"}};
 constexpr RestRoute kRoute{.call = {"shop.order.v1.OrderService", "WatchOrder"},
                            .params = kParams,
@@ -68,7 +70,11 @@ void send(EventStream& events, const order::v1::OrderEvent& entry, std::size_t n
 }
 
 void tell(Exchange& c, order::v1::OrderService& orders, order::v1::WatchOrderRequest& request) {
-  order::v1::Order order = orders.get_order({.id = request.id});
+  const auto bounded = [](auto ask) {
+    const degu::CancelScope scope(kCallLimit);
+    return ask();
+  };
+  order::v1::Order order = bounded([&] { return orders.get_order({.id = request.id}); });
   std::size_t told = seen_by(c.header("last-event-id"), order.history.size());
   if (told == order.history.size() && order::has_ended(order.state)) return c.empty(204);
   EventStream events = degu::http::event_stream(c);
@@ -76,7 +82,7 @@ void tell(Exchange& c, order::v1::OrderService& orders, order::v1::WatchOrderReq
     for (; told < order.history.size(); ++told) send(events, order.history[told], told + 1);
     if (order::has_ended(order.state)) return;
     request.seen = static_cast<int32_t>(told);
-    order = orders.watch_order(request);
+    order = bounded([&] { return orders.watch_order(request); });
   }
 }
 

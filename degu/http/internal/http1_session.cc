@@ -67,19 +67,22 @@ Http1Session::End Http1Session::serve(Connection& connection) noexcept {
   }
 }
 
+// Whatever happens: the session goes back to its pool.
+struct Http1Session::Reset {
+  ~Reset() { session.reset(); }
+  Http1Session& session;
+};
+
 LastingRequest Http1Session::take_lasting() {
+  const Reset reset{*this};
   const std::string_view input = buffer_.view();
-  LastingRequest request{std::string(input.substr(0, parser_.consumed())),
-                         std::string(input.substr(parser_.consumed()))};
-  reset();
-  return request;
+  return {std::string(input.substr(0, parser_.consumed())), std::string(input.substr(parser_.consumed()))};
 }
 
 std::string Http1Session::take_input() {
+  const Reset reset{*this};
   take_more();
-  std::string input(buffer_.view());
-  reset();
-  return input;
+  return std::string(buffer_.view());
 }
 
 std::optional<net::TlsInfo> Http1Session::tls() const { return net::tls_info(connection_->stream()); }

@@ -72,6 +72,7 @@ class Http1Session final : public ResponseSink {
                                    std::string& input) override;
 
  private:
+  struct Reset;
   enum class Next : uint8_t { kClose, kServe, kIdle, kHttp2, kLasting };
 
   bool wants_own_session() const noexcept;
