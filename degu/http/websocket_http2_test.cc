@@ -569,6 +569,45 @@ TEST(WebSocketHttp2, LearnsThatTheOtherEndIsGone) {
   });
 }
 
+TEST(WebSocketHttp2, SendsNothingToWhoIsGone) {
+  run([] {
+    auto ends = make_chan<bool>(1);
+    Router router;
+    router.get("/", [&](Exchange& c) {
+      websocket(c, quick(), [&](WebSocket& socket) {
+        while (socket.recv()) {
+        }
+        const Code code = code_of([&] { socket.send_text("anybody?"); });
+        ends.send(code == Code::kUnavailable || code == Code::kCancelled);
+      });
+    });
+    SocketServer server(std::move(router));
+    FrameClient client(server.address());
+    Socket socket(client);
+    socket.reset();
+    EXPECT_EQ(ends.recv(), true);
+    EXPECT_EQ(client.call(FrameClient::request("GET", "/none")).status, 404);
+    EXPECT_EQ(socket.answer().body, "");
+  });
+}
+
+// No new streams; those there are go on (RFC 9113 section 6.8).
+TEST(WebSocketHttp2, AGoawayOfTheClientEndsNoWebSocket) {
+  run([] {
+    SocketServer server(echo_router());
+    FrameClient client(server.address());
+    Socket socket(client);
+    client.send(FrameClient::kGoaway, 0, 0, FrameClient::number(0, 4) + FrameClient::number(kNoError, 4));
+    socket.send(Opcode::kText, "still here");
+    EXPECT_EQ(socket.next(), "1 still here");
+    socket.send(Opcode::kClose, close_payload(1000));
+    socket.end();
+    EXPECT_EQ(socket.next(), "8 1000");
+    EXPECT_EQ(socket.next(), "end");
+    EXPECT_TRUE(client.wait_for_end());
+  });
+}
+
 TEST(WebSocketHttp2, ClosesWhenTheHandlerIsDone) {
   run([] {
     Router router;

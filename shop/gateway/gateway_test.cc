@@ -361,6 +361,12 @@ TEST_F(Gateway, TellsOfEveryStateOfAnOrder) {
             "event: state\nid: 3\nretry: 1000\ndata: {\"state\":\"REJECTED\",\"reason\":\"declined\"}\n\n");
 }
 
+TEST_F(Gateway, TellsHeadOfNoEvents) {
+  const Response response = call("HEAD", "/api/v1/orders/9/events", {}, kUser);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, "");
+}
+
 TEST_F(Gateway, GoesOnBehindTheLastEventThatWasSeen) {
   const auto first_id = [&](std::string_view seen) {
     Headers headers = kUser;

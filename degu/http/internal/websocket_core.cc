@@ -1,8 +1,9 @@
 // One goroutine reads, many write: each frame is written whole under write_lock_. Reading takes no lock. What the reader has
 // to answer, a pong or a Close, it writes itself.
 //
-// A goroutine pings; the server's shutdown rings its bell, and it says 1001. A Close that was sent bounds what the reader
-// waits for from then on: the stream's read deadline reaches a reader that waits already.
+// A timer starts a goroutine for each ping, the server's shutdown one that says 1001: a WebSocket that waits has none but its
+// reader. A Close that was sent bounds what the reader waits for from then on: the stream's read deadline reaches a reader that
+// waits already.
 //
 // A write that fails may have left half a frame behind: nothing can be sent afterwards, and the reader is woken.
 #include <degu/base/error.h>
@@ -62,46 +63,52 @@ WebSocketCore::WebSocketCore(net::TcpStream& stream, WebSocketSetup setup)
 WebSocketCore::~WebSocketCore() { stop(); }
 
 void WebSocketCore::start(const Context& draining) {
-  at_drain_ = after_func(draining, [bell = bell_] {
-    const std::lock_guard guard(bell->lock);
-    bell->draining = true;
-    bell->rung.broadcast();
-  });
-  const auto [context, stop] = with_cancel(current_context());
-  stop_keeper_ = stop;
-  const ContextScope scope(context);
-  keeper_.go([this, first = after_delay(now(), limits_.ping_interval)] { keep_alive(first); });
+  auto [context, stop] = with_cancel(current_context());
+  stop_keeper_ = std::move(stop);
+  const std::lock_guard guard(keeper_->lock);  // what is started here waits until all is in place
+  keeper_->context = std::move(context);
+  keeper_->core = this;
+  at_drain_ = after_func(draining, [keeper = keeper_] { keep(*keeper, &WebSocketCore::say_goodbye); });
+  if (limits_.ping_interval.count() > 0)
+    pinger_ = after_func(limits_.ping_interval, [keeper = keeper_] { keep(*keeper, &WebSocketCore::beat); });
 }
 
 void WebSocketCore::stop() noexcept {
+  {
+    const std::lock_guard guard(keeper_->lock);
+    keeper_->core = nullptr;
+  }
   at_drain_.stop();
   stop_keeper_();
   const Shield shield;
-  keeper_.wait();
+  keeper_->at_work.wait();
+  pinger_.stop();  // nobody starts it again
 }
 
-void WebSocketCore::keep_alive(TimePoint next_ping) noexcept {
-  const bool pings = limits_.ping_interval.count() > 0;
-  bool said_goodbye = false;
-  try {
-    std::unique_lock guard(bell_->lock);
-    for (;;) {
-      const bool rung = bell_->rung.wait_until(guard, pings ? next_ping : kNever,
-                                               [&] { return bell_->draining && !said_goodbye; });
-      guard.unlock();
-      if (rung) {
-        said_goodbye = true;
-        write_close(1001, "the server is shutting down");
-      } else if (write_control(Opcode::kPing, {}) != Sent::kYes) {
-        return;
-      }
-      guard.lock();
-      if (!rung) next_ping = after_delay(now(), limits_.ping_interval);
-    }
-  } catch (...) {
-    return;  // the context has ended, or there is no memory: without pings the other end may give up
+// In a goroutine of its own. In the context of the core's user: once that has ended, nothing is said any more.
+void WebSocketCore::keep(Keeper& keeper, void (WebSocketCore::*act)()) noexcept {
+  WebSocketCore* core = nullptr;
+  {
+    const std::lock_guard guard(keeper.lock);
+    core = keeper.core;
+    if (core == nullptr) return;
+    keeper.at_work.add(1);
   }
+  try {
+    const ContextScope scope(keeper.context);
+    keeper.context.check();
+    (core->*act)();
+  } catch (...) {
+    // The context has ended, or there is no memory: without pings the other end may give up.
+  }
+  keeper.at_work.done();
 }
+
+void WebSocketCore::beat() {
+  if (write_control(Opcode::kPing, {}) == Sent::kYes) pinger_.reset(limits_.ping_interval);
+}
+
+void WebSocketCore::say_goodbye() { write_close(1001, "the server is shutting down"); }
 
 // --- Reading
 

@@ -9,7 +9,7 @@
 #include <degu/http/internal/websocket_frame.h>
 #include <degu/http/websocket.h>
 #include <degu/net/tcp.h>
-#include <degu/sync/cond.h>
+#include <degu/sync/func_timer.h>
 #include <degu/sync/mutex.h>
 #include <degu/sync/wait_group.h>
 
@@ -60,11 +60,12 @@ class WebSocketCore {
   const std::string& subprotocol() const noexcept { return subprotocol_; }
 
  private:
-  /// Shared with the function that a drain calls, which may come when the core is gone.
-  struct Bell {
-    Mutex lock;  // guards the rest
-    Cond rung;
-    bool draining = false;
+  /// Shared with what the timer and a drain start, which may come when the core is gone.
+  struct Keeper {
+    Context context;
+    Mutex lock;                     // guards the rest
+    WebSocketCore* core = nullptr;  // null: there is none
+    WaitGroup at_work;              // is added to while there is one
   };
   enum class Sent : uint8_t { kYes, kClosed, kLost };
 
@@ -78,7 +79,9 @@ class WebSocketCore {
   void take_close();
   void fail(int code, std::string_view reason);
   void end(int code) noexcept;
-  void keep_alive(TimePoint next_ping) noexcept;
+  static void keep(Keeper& keeper, void (WebSocketCore::*act)()) noexcept;
+  void beat();
+  void say_goodbye();
 
   Sent write_control(Opcode opcode, std::string_view payload);
   Sent write_close(int code, std::string_view reason);
@@ -114,10 +117,10 @@ class WebSocketCore {
   bool close_sent_ = false;
   bool lost_ = false;
 
-  std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
+  const std::shared_ptr<Keeper> keeper_ = std::make_shared<Keeper>();
   AfterFunc at_drain_;
   CancelFunc stop_keeper_;
-  WaitGroup keeper_;
+  FuncTimer pinger_;
 };
 
 }  // namespace degu::http::internal
