@@ -69,8 +69,10 @@ void WebSocketCore::start(const Context& draining) {
   keeper_->context = std::move(context);
   keeper_->core = this;
   at_drain_ = after_func(draining, [keeper = keeper_] { keep(*keeper, &WebSocketCore::say_goodbye); });
-  if (limits_.ping_interval.count() > 0)
-    pinger_ = after_func(limits_.ping_interval, [keeper = keeper_] { keep(*keeper, &WebSocketCore::beat); });
+  keeper_->armed.add(1);
+  if (limits_.ping_interval.count() <= 0) return;
+  pinger_ = after_func(limits_.ping_interval, [keeper = keeper_] { keep(*keeper, &WebSocketCore::beat); });
+  keeper_->armed.add(1);
 }
 
 void WebSocketCore::stop() noexcept {
@@ -78,11 +80,11 @@ void WebSocketCore::stop() noexcept {
     const std::lock_guard guard(keeper_->lock);
     keeper_->core = nullptr;
   }
-  at_drain_.stop();
+  if (at_drain_.stop()) keeper_->armed.done();
+  if (pinger_.stop()) keeper_->armed.done();
   stop_keeper_();
   const Shield shield;
-  keeper_->at_work.wait();
-  pinger_.stop();  // nobody starts it again
+  keeper_->armed.wait();
 }
 
 // In a goroutine of its own. In the context of the core's user: once that has ended, nothing is said any more.
@@ -91,21 +93,23 @@ void WebSocketCore::keep(Keeper& keeper, void (WebSocketCore::*act)()) noexcept 
   {
     const std::lock_guard guard(keeper.lock);
     core = keeper.core;
-    if (core == nullptr) return;
-    keeper.at_work.add(1);
   }
   try {
     const ContextScope scope(keeper.context);
     keeper.context.check();
-    (core->*act)();
+    if (core != nullptr) (core->*act)();
   } catch (...) {
     // The context has ended, or there is no memory: without pings the other end may give up.
   }
-  keeper.at_work.done();
+  keeper.armed.done();
 }
 
 void WebSocketCore::beat() {
-  if (write_control(Opcode::kPing, {}) == Sent::kYes) pinger_.reset(limits_.ping_interval);
+  if (write_control(Opcode::kPing, {}) != Sent::kYes) return;
+  const std::lock_guard guard(keeper_->lock);
+  if (keeper_->core == nullptr) return;
+  pinger_.reset(limits_.ping_interval);
+  keeper_->armed.add(1);
 }
 
 void WebSocketCore::say_goodbye() { write_close(1001, "the server is shutting down"); }

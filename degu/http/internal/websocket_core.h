@@ -60,12 +60,12 @@ class WebSocketCore {
   const std::string& subprotocol() const noexcept { return subprotocol_; }
 
  private:
-  /// Shared with what the timer and a drain start, which may come when the core is gone.
+  /// Shared with what the timer and a drain start.
   struct Keeper {
     Context context;
+    WaitGroup armed;                // what may run still, or runs
     Mutex lock;                     // guards the rest
-    WebSocketCore* core = nullptr;  // null: there is none
-    WaitGroup at_work;              // is added to while there is one
+    WebSocketCore* core = nullptr;  // null: it stops
   };
   enum class Sent : uint8_t { kYes, kClosed, kLost };
 
