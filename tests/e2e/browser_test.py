@@ -184,7 +184,7 @@ class Web(harness.TestCase):
     """
 
     def watched_order(self):
-        """Watches an order to its end without a reload: (how often it was asked for, how often its events)."""
+        """Watches an order to its end without a reload: (the states shown, how often it was asked for, and its events)."""
         self.register()
         self.expected.add(409)
         sku = self.random.choice(self.products)["sku"]
@@ -192,18 +192,21 @@ class Web(harness.TestCase):
         order = self.page.evaluate(f"{self.OPEN_WHILE_UNDER_WAY}('{sku}', '{harness.CARD_TIMEOUT}', '{key}')")
         self.state("REJECTED")
         self.page.see("@order-sentence", "Nothing was charged")
-        self.assertIn(self.page.evaluate("window.states"),
-                      (["RESERVED", "REJECTED"], ["PENDING", "RESERVED", "REJECTED"]), "it was under way")
         names = self.page.evaluate("performance.getEntriesByType('resource').map(e => new URL(e.name).pathname)")
-        return names.count(f"/api/v1/orders/{order}"), names.count(f"/api/v1/orders/{order}/events")
+        states = self.page.evaluate("window.states")
+        self.assertIn(states[0], ("PENDING", "RESERVED"), "the order was not under way")
+        return states, names.count(f"/api/v1/orders/{order}"), names.count(f"/api/v1/orders/{order}/events")
 
     def test_an_order_is_watched_by_events(self):
-        self.assertEqual(self.watched_order(), (1, 1))
+        states, asked, events = self.watched_order()
+        self.assertEqual(states[-2:], ["RESERVED", "REJECTED"])  # none is missed
+        self.assertEqual((asked, events), (1, 1))
         self.assertEqual(self.page.evaluate("document.cookie"), "")
 
     def test_without_events_an_order_is_asked_for(self):
         self.page.evaluate("delete window.EventSource")
-        asked, events = self.watched_order()
+        states, asked, events = self.watched_order()
+        self.assertEqual(states[-1], "REJECTED")
         self.assertGreater(asked, 1)
         self.assertEqual(events, 0)
 
