@@ -53,11 +53,13 @@ class ProxiedEndpoint final : public LayeredEndpoint {
   IoResult read(std::span<char> into, TimePoint deadline) noexcept override {
     const Turn turn(*this, rt::Direction::kRead, deadline);
     if (turn.error != 0) return {0, turn.error};
-    if (!begun_) {
-      if (const int error = read_header(deadline); error != 0) return {0, error};
-      begun_ = true;
-    }
+    if (const int error = begin(deadline); error != 0) return {0, error};
     return inner_.read(into, deadline);
+  }
+
+  int take_header(TimePoint deadline) noexcept {
+    const Turn turn(*this, rt::Direction::kRead, deadline);
+    return turn.error != 0 ? turn.error : begin(deadline);
   }
 
   IoResult writev(std::span<const iovec> parts, TimePoint deadline) noexcept override {
@@ -85,7 +87,15 @@ class ProxiedEndpoint final : public LayeredEndpoint {
   }
 
  private:
-  // By the reader. What came before a deadline is kept.
+  // By the reader, as what follows.
+  int begin(TimePoint deadline) noexcept {
+    if (begun_) return 0;
+    const int error = read_header(deadline);
+    begun_ = error == 0;
+    return error;
+  }
+
+  // What came before a deadline is kept.
   int fill_header(std::size_t wanted, TimePoint deadline) noexcept {
     while (have_ < wanted) {
       const IoResult got = inner_.read({header_.data() + have_, wanted - have_}, deadline);
@@ -141,6 +151,11 @@ class ProxiedEndpoint final : public LayeredEndpoint {
 
 TcpStream behind_proxy(TcpStream stream) {
   return TcpStream(Socket(new ProxiedEndpoint(std::move(stream).take_socket())));
+}
+
+int take_proxy_header(Stream& stream, TimePoint deadline) noexcept {
+  auto* const endpoint = dynamic_cast<ProxiedEndpoint*>(stream.endpoint());
+  return endpoint != nullptr ? endpoint->take_header(deadline) : 0;
 }
 
 }  // namespace degu::net

@@ -12,4 +12,8 @@ namespace degu::net {
 /// connect could claim any address.
 TcpStream behind_proxy(TcpStream stream);
 
+/// Reads the header of such a stream now, instead of in the first read; at once if it was read already, and for any other
+/// stream. 0 or an errno: EPROTO, ETIMEDOUT at `deadline`, ECANCELED by the context.
+int take_proxy_header(Stream& stream, TimePoint deadline) noexcept;
+
 }  // namespace degu::net

@@ -78,6 +78,29 @@ TEST(ProxyProtocol, TellsWhomAConnectionComesFrom) {
   }
 }
 
+TEST(ProxyProtocol, TakesTheHeaderBeforeAnythingIsRead) {
+  run([] {
+    TcpListener listener = TcpListener::listen("127.0.0.1:0");
+    TcpStream client = TcpStream::connect(listener.address());
+    TcpStream server = behind_proxy(listener.accept());
+    const std::string bytes = header(0x21, 0x11, tcp4_addresses());
+    client.write(bytes.substr(0, 20));
+    EXPECT_EQ(take_proxy_header(server, now() + 10ms), ETIMEDOUT);
+    EXPECT_EQ(server.peer(), client.local());
+    client.write(bytes.substr(20));
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(take_proxy_header(server, now() + 10s), 0);
+    EXPECT_EQ(server.peer(), "203.0.113.7:12345");
+    client.write("hello");
+    std::array<char, 64> into;
+    EXPECT_EQ(server.read(into, now() + 10s).bytes, 5U);
+    EXPECT_EQ(take_proxy_header(client, now() + 10s), 0);  // it has none
+    TcpStream liar = TcpStream::connect(listener.address());
+    TcpStream doubting = behind_proxy(listener.accept());
+    liar.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(take_proxy_header(doubting, now() + 10s), EPROTO);
+  });
+}
+
 TEST(ProxyProtocol, KeepsTheAddressOfWhoSpeaksForItself) {
   for (const std::string& bytes :
        {header(0x20, 0x00, ""), header(0x20, 0x11, tcp4_addresses()), header(0x21, 0x00, "whatever"),
