@@ -5,6 +5,7 @@
 #include <degu/base/error.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/http/middleware.h>
+#include <degu/http/refusal.h>
 #include <degu/http/server.h>
 #include <degu/net/signal.h>
 #include <degu/net/tcp.h>
@@ -176,6 +177,7 @@ void App::Impl::check_flags() const {
 
 http::ServerOptions App::Impl::server_options() const {
   http::ServerOptions result;
+  if (options.access_log) result.on_refusal = http::refusal_log();
   if (options.tls.certificate_file.empty() != options.tls.key_file.empty())
     throw Error(Code::kInvalidArgument, "--tls-cert and --tls-key go together");
   if (options.tls.certificate_file.empty()) {

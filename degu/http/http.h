@@ -6,6 +6,7 @@
 #include <degu/http/exchange.h>
 #include <degu/http/json_codec.h>
 #include <degu/http/middleware.h>
+#include <degu/http/refusal.h>
 #include <degu/http/router.h>
 #include <degu/http/server.h>
 #include <degu/http/static_files.h>

@@ -13,7 +13,8 @@ namespace degu::http {
 Handler recovery();
 
 /// One record through degu::log for each request: method, path, route, status, bytes, duration, request id,
-/// peer, client_ip (of real_ip()).
+/// peer, client_ip (of real_ip()). What the server refuses before any middleware is logged by refusal_log() of
+/// ServerOptions::on_refusal.
 Handler access_log();
 
 /// Takes over a fit X-Request-Id (1..128 visible ASCII characters) or makes one (128 random bits), and

@@ -28,13 +28,7 @@ std::string combined(const Exchange& c, std::string_view name) {
   return list;
 }
 
-// A link-local peer comes with a zone: "[fe80::1%2]:80".
-std::optional<IpAddress> peer_address(const Exchange& c) {
-  std::string peer = c.peer();
-  const std::size_t zone = peer.find('%');
-  if (zone != std::string::npos) peer.erase(zone, peer.find(']', zone) - zone);
-  return IpAddress::parse_node(peer);
-}
+std::optional<IpAddress> peer_address(const Exchange& c) { return IpAddress::of_peer(c.peer()); }
 
 struct Sender {
   IpAddress address;

@@ -2,8 +2,10 @@
 // only; a reaper goroutine per serve() that wakes a few times per idle_timeout and closes connections that have been idle
 // for that long, and that ends the contexts of requests whose client has gone.
 #include <degu/context/cancel_scope.h>
+#include <degu/http/internal/address_counts.h>
 #include <degu/http/internal/http1_session.h>
 #include <degu/http/internal/http2_session.h>
+#include <degu/http/internal/refusals.h>
 #include <degu/http/internal/route_table.h>
 #include <degu/http/server.h>
 #include <degu/net/proxy_protocol.h>
@@ -18,30 +20,40 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <vector>
 
 namespace degu::http {
 
+using internal::AddressCounts;
 using internal::Connection;
 using internal::Http1Session;
 using internal::Http2Session;
+using internal::IpAddress;
 
 struct Server::Impl {
   Impl(Router r, ServerOptions o)
-      : router(std::move(r)), options(o), env{*router.table(), options, draining, drain.context} {}
+      : router(std::move(r)),
+        options(std::move(o)),
+        refusals(options.on_refusal),
+        env{*router.table(), options, draining, drain.context, refusals} {}
 
-  void open(net::TcpStream stream);
+  void admit(net::TcpStream stream);
+  bool take_place(const net::TcpStream& stream, std::optional<IpAddress>& client);
+  void open(net::TcpStream stream, const std::optional<IpAddress>& client);
   static void activate(Connection& connection);
   void serve_connection(Connection& connection) noexcept;
   bool serve_burst(Connection& connection);
   Http1Session::End serve_http1(Connection& connection, std::string& input);
   static bool serve_http2(Connection& connection, std::optional<std::string_view> input);
   bool is_secured(Connection& connection);
+  bool is_introduced(Connection& connection);
   void start_http2(Connection& connection) const;
   net::TcpStream layered(net::TcpStream stream) const;
   void reload_certificates();
   void accept_until_closed(net::TcpListener& listener);
-  void refuse_connection(net::TcpStream stream);
+  enum class Answer : bool { kNone, kHttp1 };
+  void refuse_connection(net::TcpStream& stream, RefusalCause cause, Answer answer);
   void reap();
   void reap_once();
   void close_abandoned();
@@ -54,6 +66,8 @@ struct Server::Impl {
 
   Router router;
   ServerOptions options;
+  internal::Refusals refusals;
+  AddressCounts clients;
   std::atomic<bool> draining{false};
   const ContextAnd<CancelFunc> drain = with_cancel(Context());
   internal::ConnectionEnv env;
@@ -94,9 +108,34 @@ net::TcpStream Server::Impl::layered(net::TcpStream stream) const {
   return options.tls != nullptr ? options.tls->wrap(std::move(stream)) : std::move(stream);
 }
 
-void Server::Impl::open(net::TcpStream stream) {
+// Whether there is one left for whom it comes from; `client` is counted for it then.
+bool Server::Impl::take_place(const net::TcpStream& stream, std::optional<IpAddress>& client) {
+  const std::size_t limit =
+      options.max_connections_per_address.value_or(std::max<std::size_t>(options.max_connections / 2, 1));
+  if (limit == 0) return true;
+  const std::optional<IpAddress> address = IpAddress::of_peer(stream.peer());
+  if (!address || (!options.max_connections_per_address && address->is_loopback())) return true;
+  const IpAddress counted = AddressCounts::client_of(*address);
+  if (!clients.add(counted, limit)) return false;
+  client = counted;
+  return true;
+}
+
+void Server::Impl::admit(net::TcpStream stream) {
+  const Answer answer = options.tls == nullptr ? Answer::kHttp1 : Answer::kNone;
+  if (count.load(std::memory_order_relaxed) >= options.max_connections)
+    return refuse_connection(stream, RefusalCause::kConnections, answer);
+  std::optional<IpAddress> client;
+  if (!options.behind_proxy && !take_place(stream, client))
+    return refuse_connection(stream, RefusalCause::kAddress, answer);
+  open(std::move(stream), client);
+}
+
+void Server::Impl::open(net::TcpStream stream, const std::optional<IpAddress>& client) {
   auto* connection = new Connection(layered(std::move(stream)), with_cancel(current_context()),
                                     &Server::Impl::activate, this);
+  connection->client = client;
+  connection->introduced = !options.behind_proxy;
   count.fetch_add(1, std::memory_order_relaxed);
   connections.add(1);
   add(*connection);
@@ -120,10 +159,35 @@ bool Server::Impl::is_secured(Connection& connection) {
     if (net::tls_info(connection.stream())->alpn == "h2") start_http2(connection);
     return connection.secured = true;
   } catch (const Error& error) {
-    log(Level::kDebug, "no TLS with a client",
-        {{"peer", connection.stream().peer()}, {"error", error.what()}});
+    // Unless it was ended by us, who has closed an idle connection.
+    const std::string peer = connection.stream().peer();
+    if (connection.idle())
+      refusals.note({.cause = RefusalCause::kTls, .reason = error.message(), .peer = peer});
     return false;
   }
+}
+
+// Who comes through a proxy is known, and counted, when the PROXY header was read: with TLS the handshake has done that.
+bool Server::Impl::is_introduced(Connection& connection) {
+  if (connection.introduced) return true;
+  net::TcpStream& stream = connection.stream();
+  {
+    const Shield shield;
+    const int error = net::take_proxy_header(stream, after_delay(now(), options.header_timeout));
+    if (error != 0) {
+      const std::string peer = stream.peer();
+      const char* const reason =
+          error == EPROTO ? "the connection does not begin with a PROXY header" : std::strerror(error);
+      if (connection.idle())
+        refusals.note({.cause = RefusalCause::kProxyHeader, .reason = reason, .peer = peer});
+      return false;
+    }
+  }
+  connection.introduced = take_place(stream, connection.client);
+  if (connection.introduced) return true;
+  refuse_connection(stream, RefusalCause::kAddress,
+                    connection.http2 == nullptr ? Answer::kHttp1 : Answer::kNone);
+  return false;
 }
 
 void Server::Impl::start_http2(Connection& connection) const {
@@ -153,7 +217,7 @@ Http1Session::End Server::Impl::serve_http1(Connection& connection, std::string&
 // True: the connection is idle, and may be served elsewhere already. False: it is over.
 bool Server::Impl::serve_burst(Connection& connection) {
   const ContextScope scope(connection.context());
-  if (!is_secured(connection)) return false;
+  if (!is_secured(connection) || !is_introduced(connection)) return false;
   if (connection.http2 != nullptr) return serve_http2(connection, std::nullopt);
   std::string input;
   while (true) {
@@ -175,16 +239,23 @@ void Server::Impl::serve_connection(Connection& connection) noexcept {
   }
   connection.cancel();
   remove(connection);
+  if (connection.client) clients.remove(*connection.client);
   delete &connection;
   count.fetch_sub(1, std::memory_order_relaxed);
   connections.done();
 }
 
 // With the answer in one packet and no word from the client, this cannot block. By TLS it would take a handshake.
-void Server::Impl::refuse_connection(net::TcpStream stream) {
-  if (options.tls != nullptr) return;
+void Server::Impl::refuse_connection(net::TcpStream& stream, RefusalCause cause, Answer answer) {
   constexpr std::string_view kAnswer =
       "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+  const std::string peer = stream.peer();
+  refusals.note({.cause = cause,
+                 .status = answer == Answer::kHttp1 ? 503 : 0,
+                 .reason = cause == RefusalCause::kAddress ? "too many connections of this client"
+                                                           : "too many connections",
+                 .peer = peer});
+  if (answer == Answer::kNone) return;
   stream.write({kAnswer.data(), kAnswer.size()}, now());
   stream.shutdown_write();
 }
@@ -219,11 +290,7 @@ void Server::Impl::accept_until_closed(net::TcpListener& listener) {
       if (!pause()) return;
       continue;
     }
-    if (count.load(std::memory_order_relaxed) >= options.max_connections) {
-      refuse_connection(std::move(stream));
-      continue;
-    }
-    open(std::move(stream));
+    admit(std::move(stream));
   }
 }
 
@@ -314,7 +381,7 @@ bool Server::Impl::all_ended_within(std::chrono::nanoseconds limit) {
 }
 
 Server::Server(Router router, ServerOptions options)
-    : impl_(std::make_shared<Impl>(std::move(router), options)) {}
+    : impl_(std::make_shared<Impl>(std::move(router), std::move(options))) {}
 
 Server::~Server() = default;
 
@@ -356,6 +423,8 @@ void Server::shutdown(std::chrono::nanoseconds drain) {
 }
 
 std::size_t Server::connections() const noexcept { return impl_->count.load(std::memory_order_relaxed); }
+
+uint64_t Server::refusals(RefusalCause cause) const noexcept { return impl_->refusals.count(cause); }
 
 uint64_t Server::requests() const noexcept {
   uint64_t total = 0;

@@ -1,6 +1,7 @@
 // Server: HTTP/1.1 and HTTP/2 on a listener, goroutines for connections that have something to say.
 #pragma once
 
+#include <degu/http/refusal.h>
 #include <degu/http/request_parser.h>
 #include <degu/http/router.h>
 
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace degu::net {
 class TcpListener;
@@ -20,6 +22,13 @@ struct ServerOptions {
   ParseLimits head;                          ///< 32 KiB, 100 fields, URI 8 KiB
   std::size_t max_body_bytes = 1024 * 1024;  ///< routes may set their own
   std::size_t max_connections = 10'000;      ///< further ones get 503 and are closed
+  /// Connections that one client may have, by its address or the /64 of its IPv6 address; further ones are turned away as
+  /// those beyond max_connections. With behind_proxy it is the address that the proxy tells. 0: as many as there are.
+  ///
+  /// Unset it is half of max_connections, so that no client can keep all others out, and does not count those that come by
+  /// loopback: a load test, or a proxy on this host that speaks for many clients. A proxy elsewhere that does not tell whom
+  /// it speaks for (behind_proxy) is one client, and wants a higher number.
+  std::optional<std::size_t> max_connections_per_address;
   std::chrono::nanoseconds header_timeout =
       std::chrono::seconds(10);  ///< from a request's first byte; then 408
   std::chrono::nanoseconds idle_timeout =
@@ -32,6 +41,8 @@ struct ServerOptions {
   std::shared_ptr<net::TlsServer> tls;
   /// Every connection comes through a proxy that says whom from: see net::behind_proxy().
   bool behind_proxy = false;
+  /// Is told what never reaches a handler, nor the router's middleware, for the access log: refusal_log(). May be null.
+  std::shared_ptr<RefusalObserver> on_refusal;
 };
 
 /// Serves a router. HTTP/1.1 and 1.0, keep-alive and pipelining (answers in order), chunked both ways: handlers run on the
@@ -60,6 +71,8 @@ class Server {
   std::size_t connections() const noexcept;
   /// Requests answered since the start, including refused ones.
   uint64_t requests() const noexcept;
+  /// What was turned away for this reason since the start. Of all servers together: the metric degu_http_refusals_total.
+  uint64_t refusals(RefusalCause cause) const noexcept;
 
  private:
   struct Impl;

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <degu/context/context.h>
+#include <degu/http/internal/ip.h>
 #include <degu/net/tcp.h>
 #include <degu/rt/netpoll.h>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace degu::http {
@@ -17,6 +19,7 @@ struct ServerOptions;
 namespace degu::http::internal {
 
 class Http2Session;
+class Refusals;
 class RouteTable;
 
 /// What the connections of a server share.
@@ -25,6 +28,7 @@ struct ConnectionEnv {
   const ServerOptions& options;
   const std::atomic<bool>& draining;
   const Context& drain;  // ends after `draining` was set
+  Refusals& refusals;
 };
 
 /// Idle, it is all that is held for a client: no goroutine, stack or buffer. While it is served it belongs to one
@@ -83,6 +87,8 @@ class Connection {
 
   // These belong to who serves it.
   bool secured = false;                 // the TLS handshake is over
+  bool introduced = false;              // its client is known and has a place
+  std::optional<IpAddress> client;      // who is counted for it by AddressCounts
   std::shared_ptr<Http2Session> http2;  // null: HTTP/1.1 so far
 
   // The server's list and its reaper's notes, guarded by the server's lock.

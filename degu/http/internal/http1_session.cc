@@ -14,6 +14,7 @@
 #include <degu/http/internal/fields.h>
 #include <degu/http/internal/http1_session.h>
 #include <degu/http/internal/http2_session.h>
+#include <degu/http/internal/refusals.h>
 #include <degu/http/internal/status.h>
 #include <degu/net/tls.h>
 #include <degu/rt/park.h>
@@ -158,6 +159,7 @@ Http1Session::Next Http1Session::wait_for_request() {
 }
 
 Http1Session::Next Http1Session::read_head() {
+  exchange_.head = nullptr;
   if (buffer_.size() == 0) {
     if (const Next next = wait_for_request(); next != Next::kServe) return next;
   }
@@ -416,9 +418,25 @@ Http1Session::Next Http1Session::respond() {
   return send(out_, body) && keep_alive_ ? Next::kServe : Next::kClose;
 }
 
+void Http1Session::note_refusal(int status, std::string_view reason) noexcept {
+  RequestLine line = first_line(buffer_.view());
+  if (exchange_.head != nullptr) {
+    exchange_.head->rebase(buffer_.data());  // it may have moved while a body was read
+    line = {exchange_.head->method(), exchange_.head->path()};
+  }
+  const std::string peer = this->peer();
+  env_.refusals.note({.cause = cause_of(status),
+                      .status = status,
+                      .method = line.method,
+                      .path = line.target,
+                      .reason = reason,
+                      .peer = peer});
+}
+
 // A request that cannot be trusted or finished: answer, then close, since where the next one starts is
 // unknown.
 Http1Session::Next Http1Session::refuse(int status, Code code, std::string_view detail) {
+  note_refusal(status, detail);
   connection_->count_request();
   exchange_.head = nullptr;
   answer_problem(exchange_, status, code, detail, {});

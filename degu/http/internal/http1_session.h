@@ -96,6 +96,7 @@ class Http1Session final : public ResponseSink {
   Next respond();
   Next finish_stream();
   Next refuse(int status, Code code, std::string_view detail);
+  void note_refusal(int status, std::string_view reason) noexcept;
   bool send(std::string_view head, std::string_view body);
   void linger();
   TimePoint body_deadline(TimePoint start, std::size_t received) const noexcept;

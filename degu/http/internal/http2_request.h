@@ -28,6 +28,9 @@ class Http2Request {
   /// but for the fields of that handshake. After finish().
   bool is_websocket() const noexcept { return websocket_; }
   RequestHead& head() noexcept { return parser_.head(); }
+  /// What has come as :method and :path, whatever is wrong with the rest.
+  const std::string& method() const noexcept { return method_; }
+  const std::string& path() const noexcept { return path_; }
   int error_status() const noexcept { return error_status_; }
   std::string_view error_reason() const noexcept { return error_reason_; }
 

@@ -14,6 +14,7 @@
 #include <degu/http/internal/http2_session.h>
 #include <degu/http/internal/http2_stream.h>
 #include <degu/http/internal/http2_tunnel.h>
+#include <degu/http/internal/refusals.h>
 #include <degu/http/server.h>
 #include <degu/net/tls.h>
 #include <degu/rt/run.h>
@@ -159,8 +160,11 @@ struct Http2Session::Callbacks {
   static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (frame->hd.type == NGHTTP2_DATA) self(user).glitches_.earn();
-    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+    if (frame->hd.type == NGHTTP2_GOAWAY) self(user).note_end(frame->goaway.error_code);
+    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR) {
+      self(user).note_refusal(frame->rst_stream.error_code, stream(session, frame->hd.stream_id));
       self(user).glitch(5);
+    }
     // The answer came before the end of the request, of which no more is wanted (section 8.1).
     Http2Stream* const at = ends ? stream(session, frame->hd.stream_id) : nullptr;
     if (at == nullptr || at->input_done) return 0;
@@ -253,6 +257,33 @@ void Http2Session::glitch(uint32_t cost) noexcept {
   if (!glitches_.spend(cost)) nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+// Of a stream, when RST_STREAM is sent, as nobody else knows of all that nghttp2 finds wrong. What a failing handler or a slow
+// reader comes to is no refusal.
+void Http2Session::note_refusal(uint32_t code, const Http2Stream* stream) noexcept {
+  if (code == NGHTTP2_NO_ERROR || code == NGHTTP2_CANCEL || code == NGHTTP2_INTERNAL_ERROR) return;
+  const bool flood = code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_ENHANCE_YOUR_CALM;
+  const std::string peer = this->peer();
+  Refusal refusal{.cause = flood ? RefusalCause::kHttp2Flood : RefusalCause::kHttp2Error,
+                  .reason = nghttp2_http2_strerror(code),
+                  .peer = peer};
+  if (stream != nullptr) {
+    refusal.method = stream->request.method();
+    refusal.path = stream->request.path();
+  }
+  env_.refusals.note(refusal);
+}
+
+// Of the connection, once: when GOAWAY is sent, or when nghttp2 gives it up without.
+void Http2Session::note_end(uint32_t code) noexcept {
+  if (code == NGHTTP2_NO_ERROR || std::exchange(end_noted_, true)) return;
+  // INTERNAL_ERROR is what nghttp2 says to too many resets.
+  const bool flood = code == NGHTTP2_ENHANCE_YOUR_CALM || code == NGHTTP2_INTERNAL_ERROR;
+  const std::string peer = this->peer();
+  env_.refusals.note({.cause = flood ? RefusalCause::kHttp2Flood : RefusalCause::kHttp2Error,
+                      .reason = nghttp2_http2_strerror(code),
+                      .peer = peer});
+}
+
 // --- Requests
 
 bool Http2Session::upgrade(Connection& connection, std::string_view settings, const RequestHead& head) {
@@ -314,6 +345,13 @@ void Http2Session::refuse_body(Http2Stream& stream) {
 }
 
 void Http2Session::refuse(Http2Stream& stream, int status, Code code, std::string_view detail) {
+  const std::string peer = this->peer();
+  env_.refusals.note({.cause = cause_of(status),
+                      .status = status,
+                      .method = stream.request.method(),
+                      .path = stream.request.path(),
+                      .reason = detail,
+                      .peer = peer});
   stream.exchange.head = nullptr;
   release_body(stream);
   answer_problem(stream.exchange, status, code, detail, {});
@@ -674,9 +712,10 @@ bool Http2Session::feed(std::string_view bytes) {
   const Guard guard(lock_);
   time_ = now();
   const auto data = bytes_of(bytes);
-  const bool sound = nghttp2_session_mem_recv(session_, data.data(), data.size()) >= 0;
+  const ssize_t taken = nghttp2_session_mem_recv(session_, data.data(), data.size());
+  if (taken < 0) note_end(taken == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
   want_write();
-  return sound && !broken_ && !is_over();
+  return taken >= 0 && !broken_ && !is_over();
 }
 
 // Streams on which nothing moves. What a client owes: the rest of a head within header_timeout, a body and the reading of a

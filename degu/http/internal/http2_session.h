@@ -97,6 +97,8 @@ class Http2Session {
   void make_ready(Http2Stream& stream);
   void submit_trailers(const Http2Stream& stream);
   void refuse(Http2Stream& stream, int status, Code code, std::string_view detail);
+  void note_refusal(uint32_t code, const Http2Stream* stream) noexcept;
+  void note_end(uint32_t code) noexcept;
   void refuse_body(Http2Stream& stream);
   void submit_head(Http2Stream& stream, bool streamed);
   void stream_closed(Http2Stream& stream);
@@ -139,6 +141,7 @@ class Http2Session {
   std::size_t buffered_ = 0;  // bytes of bodies
   bool broken_ = false;       // nothing can be sent any more
   bool over_ = false;         // no request is served any more
+  bool end_noted_ = false;    // that the client has broken the connection's rules
   Goodbye goodbye_ = Goodbye::kNone;
   TimePoint goodbye_at_{};  // when the last one is due
   TimePoint time_{};        // when the lock was taken to read or to write

@@ -46,9 +46,20 @@ std::optional<IpAddress> IpAddress::parse_node(std::string_view text) noexcept {
   return is_port(text.substr(colon + 1)) ? parse(text.substr(0, colon)) : std::nullopt;
 }
 
+std::optional<IpAddress> IpAddress::of_peer(std::string peer) noexcept {
+  const std::size_t zone = peer.find('%');
+  if (zone != std::string::npos) peer.erase(zone, peer.find(']', zone) - zone);
+  return parse_node(peer);
+}
+
 bool IpAddress::is_v4() const noexcept {
   return std::all_of(bytes.begin(), bytes.begin() + 10, [](uint8_t b) { return b == 0; }) &&
          bytes[10] == 0xFF && bytes[11] == 0xFF;
+}
+
+bool IpAddress::is_loopback() const noexcept {
+  if (is_v4()) return bytes[kMappedPrefix] == 127;
+  return bytes.back() == 1 && std::all_of(bytes.begin(), bytes.end() - 1, [](uint8_t b) { return b == 0; });
 }
 
 IpAddress IpAddress::masked(unsigned bits) const noexcept {

@@ -21,7 +21,12 @@ struct IpAddress {
   /// The same with a port or not: "192.0.2.1:80", "[2001:db8::1]:80", "[2001:db8::1]".
   static std::optional<IpAddress> parse_node(std::string_view text) noexcept;
 
+  /// That of Stream::peer(), which has a port and may have a zone: "[fe80::1%2]:80". nullopt for what is no IP address.
+  static std::optional<IpAddress> of_peer(std::string peer) noexcept;
+
   bool is_v4() const noexcept;
+  /// 127.0.0.0/8, ::1.
+  bool is_loopback() const noexcept;
   /// All but the first `bits` of 128 cleared.
   IpAddress masked(unsigned bits) const noexcept;
   friend bool operator==(const IpAddress&, const IpAddress&) = default;
