@@ -27,8 +27,9 @@ class Stream {
     return socket_.read(into, deadline);
   }
   /// Instead of a goroutine that waits in read(): true, and `call` is used once, when bytes or the end of the stream have
-  /// come, at interrupt() and at close(), perhaps before this returns; until then nobody else may read, and the stream
-  /// has to live. What may be done in it: rt::poll_call(). False, and it is not used: there may be something to read.
+  /// come, at interrupt() and at close(), and when the read deadline is set; perhaps before this returns; until then nobody
+  /// else may read, and the stream has to live. What may be done in it: rt::poll_call(). False, and it is not used: there
+  /// may be something to read, or the deadline has passed.
   bool call_when_readable(rt::PollCall& call) noexcept { return socket_.call_when_readable(call); }
   /// Sends all of it, or fails.
   IoResult write(Bytes bytes, TimePoint deadline = kNever) noexcept;

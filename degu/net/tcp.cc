@@ -7,6 +7,7 @@
 #include <degu/net/tcp.h>
 #include <degu/rt/cancel.h>
 #include <degu/rt/park.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -117,6 +118,12 @@ Code listen_error_code(int error) noexcept {
   }
 }
 
+bool is_option(int fd, int option, int wanted) noexcept {
+  int value = -1;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 && value == wanted;
+}
+
 // resolve(), with the code that belongs to the caller's own failure.
 std::vector<Address> resolve_for(std::string_view action, std::string_view host_port, const HostPort& target,
                                  Code code) {
@@ -168,6 +175,26 @@ TcpListener TcpListener::listen(std::string_view host_port, const ListenOptions&
   }
   throw Error(listen_error_code(error),
               fmt::format("cannot listen on {}: {}", host_port, std::strerror(error)));
+}
+
+TcpListener TcpListener::adopt(int fd) {
+  const bool internet = is_option(fd, SO_DOMAIN, AF_INET) || is_option(fd, SO_DOMAIN, AF_INET6);
+  if (!internet || !is_option(fd, SO_PROTOCOL, IPPROTO_TCP) || !is_option(fd, SO_ACCEPTCONN, 1)) {
+    throw Error(Code::kInvalidArgument,
+                fmt::format("descriptor {} is no socket that listens for TCP connections", fd));
+  }
+  if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) {
+    throw Error(Code::kInvalidArgument,
+                fmt::format("descriptor {} cannot be set up: {}", fd, std::strerror(errno)));
+  }
+  TcpListener listener;
+  listener.socket_ = Socket(fd);
+  listener.shared_ = true;
+  return listener;
+}
+
+void TcpListener::stop_listening() noexcept {
+  if (const int fd = socket_.fd(); fd >= 0) ::shutdown(fd, SHUT_RD);
 }
 
 TcpStream TcpListener::accept() {

@@ -46,6 +46,11 @@ class TcpListener {
   /// kAlreadyExists when the port is taken, kPermissionDenied, kInvalidArgument for a bad address.
   static TcpListener listen(std::string_view host_port, const ListenOptions& options = {});
 
+  /// Takes over a descriptor that listens for TCP connections, as another process has handed it over (see
+  /// inherited_descriptors()); others may have the same socket. Makes it non-blocking, for all of them, and not inherited.
+  /// Throws Error(kInvalidArgument) for anything else, and leaves that alone.
+  static TcpListener adopt(int fd);
+
   /// The next connection (TCP_NODELAY set). Throws Cancelled or DeadlineExceeded by the context, DeadlineExceeded by
   /// set_deadline(), Error(kCancelled) after interrupt() and close(), Error(kResourceExhausted) when the process has no
   /// descriptor left (the connection stays queued).
@@ -54,10 +59,14 @@ class TcpListener {
   /// From then on accept() throws DeadlineExceeded, also one that waits. kNever: no deadline.
   void set_deadline(TimePoint deadline) noexcept { socket_.set_deadline(rt::Direction::kRead, deadline); }
 
-  /// Makes accept() throw Error(kCancelled), now and later.
+  /// Makes accept() throw Error(kCancelled), now and later, as soon as no connection is queued.
   void interrupt() noexcept { socket_.interrupt(); }
-  /// Stops listening; as interrupt() for those in accept().
+  /// From then on connections are refused, and queued ones reset, in all processes that have the socket. address() stays.
+  void stop_listening() noexcept;
+  /// Stops listening, but for other processes; accept() throws Error(kCancelled).
   void close() noexcept { socket_.close(); }
+  /// Other processes may accept connections of the same socket: adopt().
+  bool shared() const noexcept { return shared_; }
 
   /// "127.0.0.1:8080".
   std::string address() const { return socket_.local_address(); }
@@ -66,6 +75,7 @@ class TcpListener {
 
  private:
   Socket socket_;
+  bool shared_ = false;
 };
 
 }  // namespace degu::net

@@ -1,10 +1,12 @@
 #include <degu/base/error.h>
+#include <degu/base/testing/code_of.h>
 #include <degu/context/cancel_scope.h>
 #include <degu/net/tcp.h>
 #include <degu/rt/cancel.h>
 #include <degu/rt/run.h>
 #include <degu/rt/testing/all_shapes.h>
 #include <degu/sync/wait_group.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -12,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <numeric>
@@ -246,6 +249,106 @@ TEST(TcpListener, SeveralAcceptAtOnce) {
       group.go([&] { TcpStream::connect(listener.address()); });
     }
     group.wait();
+  });
+}
+
+TEST(TcpListener, AfterAnInterruptWhoIsQueuedIsStillAccepted) {
+  run([] {
+    TcpListener listener = TcpListener::listen("127.0.0.1:0");
+    std::vector<TcpStream> clients;
+    for (int i = 0; i < 3; ++i) clients.push_back(TcpStream::connect(listener.address()));
+    listener.interrupt();
+    for (const TcpStream& client : clients) EXPECT_EQ(listener.accept().peer(), client.local());
+    EXPECT_EQ(testing::code_of([&] { listener.accept(); }), Code::kCancelled);
+  });
+}
+
+TEST(TcpListener, RefusesOnceItHasStoppedListening) {
+  run([] {
+    TcpListener listener = TcpListener::listen("127.0.0.1:0");
+    const std::string address = listener.address();
+    listener.stop_listening();
+    EXPECT_EQ(testing::code_of([&] { TcpStream::connect(address); }), Code::kUnavailable);
+    EXPECT_EQ(listener.address(), address);
+    TcpListener closed = TcpListener::listen("127.0.0.1:0");
+    closed.close();
+    closed.stop_listening();
+  });
+}
+
+TEST(TcpListener, AdoptsASocketThatOthersHaveToo) {
+  run([] {
+    for (const char* address : {"127.0.0.1:0", "[::1]:0"}) {
+      TcpListener theirs = TcpListener::listen(address);
+      EXPECT_FALSE(theirs.shared());
+      const int fd = ::dup(theirs.fd());
+      ::fcntl(fd, F_SETFL, 0);
+      TcpListener ours = TcpListener::adopt(fd);
+      EXPECT_TRUE(ours.shared());
+      EXPECT_EQ(ours.address(), theirs.address());
+      EXPECT_EQ(::fcntl(ours.fd(), F_GETFD), FD_CLOEXEC);
+      EXPECT_TRUE((::fcntl(ours.fd(), F_GETFL) & O_NONBLOCK) != 0);
+      const TcpStream client = TcpStream::connect(theirs.address());
+      EXPECT_EQ(ours.accept().peer(), client.local());
+      ours.close();
+      const TcpStream second = TcpStream::connect(theirs.address());
+      EXPECT_EQ(theirs.accept().peer(), second.local());
+    }
+  });
+}
+
+TEST(TcpListener, AdoptsNothingElse) {
+  run([] {
+    std::array<int, 2> pipe{};
+    ASSERT_EQ(::pipe(pipe.data()), 0);
+    const int bound = ::socket(AF_INET, SOCK_STREAM, 0);  // it does not listen
+    const int datagrams = ::socket(AF_INET, SOCK_DGRAM, 0);
+    const int local = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    ::listen(local, 1);
+    const Pair pair = connected();
+    for (const int fd : {pipe[0], bound, datagrams, local, pair.server.fd()}) {
+      EXPECT_EQ(testing::code_of([&] { TcpListener::adopt(fd); }), Code::kInvalidArgument) << fd;
+      EXPECT_NE(::fcntl(fd, F_GETFD), -1) << fd << " was closed";
+    }
+    for (const int fd : {-1, 100'000})
+      EXPECT_EQ(testing::code_of([&] { TcpListener::adopt(fd); }), Code::kInvalidArgument);
+    for (const int fd : {pipe[0], pipe[1], bound, datagrams, local}) ::close(fd);
+  });
+}
+
+struct Activation : rt::PollCall {
+  Activation() {
+    fn = [](rt::PollCall* call) {
+      auto& self = *static_cast<Activation*>(call);
+      rt::spawn_from_callback([&self] { self.count.fetch_add(1); }, {});
+    };
+  }
+  std::atomic<int> count{0};
+};
+
+TEST(Tcp, ADeadlineActivatesWhoIsParked) {
+  run([] {
+    Pair pair = connected();
+    std::array<char, 8> into;
+    Activation first;
+    ASSERT_TRUE(pair.server.call_when_readable(first));
+    pair.server.set_read_deadline(TimePoint());
+    while (first.count.load() == 0) yield();
+    EXPECT_EQ(pair.server.read(into).error, ETIMEDOUT);
+    // A deadline that has passed already: there is nothing to wait for.
+    Activation second;
+    EXPECT_FALSE(pair.server.call_when_readable(second));
+    pair.server.set_read_deadline(kNever);
+    pair.client.write("x");
+    EXPECT_EQ(pair.server.read(into, now() + 10s).bytes, 1U);
+    Activation third;
+    while (!pair.server.call_when_readable(third)) {
+      EXPECT_EQ(pair.server.read(into, now() + 1ms).error, ETIMEDOUT);
+    }
+    pair.client.write("y");
+    while (third.count.load() == 0) yield();
+    EXPECT_EQ(pair.server.read(into, now() + 10s).bytes, 1U);
+    EXPECT_EQ(first.count.load() + second.count.load() + third.count.load(), 2);
   });
 }
 

@@ -203,7 +203,8 @@ int Fd::wait(rt::Direction direction, TimePoint deadline) noexcept {
 bool Fd::call_when_readable(rt::PollCall& call) noexcept {
   if (!drained_ || !lock_.add_ref()) return false;
   drained_ = false;  // the edge that calls is the one that the next read would wait for
-  const bool registered = rt::poll_call(desc_, rt::Direction::kRead, call);
+  side(rt::Direction::kRead).waiting.store(true, std::memory_order_seq_cst);
+  const bool registered = !expired(rt::Direction::kRead) && rt::poll_call(desc_, rt::Direction::kRead, call);
   if (lock_.drop_ref()) release_descriptor();
   return registered;
 }
