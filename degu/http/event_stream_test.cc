@@ -96,7 +96,7 @@ TEST(EventStream, SaysWhatItIs) {
 class EventServer {
  public:
   explicit EventServer(Router router)
-      : listener_(net::TcpListener::listen("127.0.0.1:0")), server_(std::move(router)) {
+      : listener_(net::TcpListener::listen("127.0.0.1:0")), server_(std::move(router), at_once()) {
     done_.go([this] { server_.serve(listener_); });
   }
   ~EventServer() { stop(); }
@@ -107,6 +107,12 @@ class EventServer {
   std::string address() const { return listener_.address(); }
 
  private:
+  static ServerOptions at_once() {
+    ServerOptions options;
+    options.idle_grace = 0ns;
+    return options;
+  }
+
   net::TcpListener listener_;
   Server server_;
   WaitGroup done_;

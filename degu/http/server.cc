@@ -33,10 +33,12 @@ using internal::IpAddress;
 
 struct Server::Impl {
   Impl(Router r, ServerOptions o)
-      : router(std::move(r)),
-        options(std::move(o)),
-        refusals(options.on_refusal),
-        env{*router.table(), options, draining, drain.context, refusals} {}
+      : router(std::move(r)), options(std::move(o)), refusals(options.on_refusal), env{*router.table(),
+                                                                                       options,
+                                                                                       draining,
+                                                                                       closing,
+                                                                                       drain.context,
+                                                                                       refusals} {}
 
   void admit(net::TcpStream stream);
   bool take_place(const net::TcpStream& stream, std::optional<IpAddress>& client);
@@ -62,6 +64,7 @@ struct Server::Impl {
   template <class F>
   void for_each(F f);
   void begin_drain();
+  void close_idle();
   bool all_ended_within(std::chrono::nanoseconds limit);
 
   Router router;
@@ -69,10 +72,12 @@ struct Server::Impl {
   internal::Refusals refusals;
   AddressCounts clients;
   std::atomic<bool> draining{false};
+  std::atomic<bool> closing{false};
   const ContextAnd<CancelFunc> drain = with_cancel(Context());
   internal::ConnectionEnv env;
   Pool<Http1Session> sessions{[this] { return std::make_unique<Http1Session>(env); }};
   std::atomic<std::size_t> count{0};
+  WaitGroup accepting;  // calls of serve() that may add to `connections`
   WaitGroup connections;
   rt::Lock lock;  // guards what follows, and connections from being destroyed while it is held
   Connection* first = nullptr;
@@ -139,8 +144,8 @@ void Server::Impl::open(net::TcpStream stream, const std::optional<IpAddress>& c
   count.fetch_add(1, std::memory_order_relaxed);
   connections.add(1);
   add(*connection);
-  // seq_cst, as in begin_drain(): that closes what is in the list, and what comes later is closed here.
-  if (draining.load()) connection->close_if_idle();
+  // seq_cst, as in close_idle(): that closes what is in the list, and what comes later is closed here.
+  if (closing.load()) connection->close_if_idle();
   if (!connection->park()) activate(*connection);
 }
 
@@ -262,6 +267,8 @@ void Server::Impl::refuse_connection(net::TcpStream& stream, RefusalCause cause,
 
 namespace {
 
+constexpr std::size_t kMaxQueued = 4096;  // as the backlog: more have come since
+
 // Out of descriptors: others have to end before the next accept can succeed. False: the context has ended.
 bool pause() {
   try {
@@ -274,15 +281,19 @@ bool pause() {
 
 }  // namespace
 
+// When it drains, accept() fails once nobody waits in the listener's queue: whoever does has connected, and may have asked.
+// Other processes that share it have the same queue.
 void Server::Impl::accept_until_closed(net::TcpListener& listener) {
   constexpr std::chrono::seconds kWarnEvery(10);
   TimePoint next_warning{};
-  while (!draining.load(std::memory_order_relaxed)) {
+  std::size_t last_ones = listener.shared() ? 0 : kMaxQueued;
+  while (!draining.load(std::memory_order_relaxed) ||
+         (!closing.load(std::memory_order_relaxed) && last_ones-- > 0)) {
     net::TcpStream stream;
     try {
       stream = listener.accept();
     } catch (const Error& error) {
-      if (error.code() != Code::kResourceExhausted) return;
+      if (error.code() != Code::kResourceExhausted || draining.load()) return;
       if (const TimePoint time = now(); time >= next_warning) {
         log(Level::kWarn, "cannot accept connections", {{"error", error.what()}});
         next_warning = time + kWarnEvery;
@@ -359,20 +370,26 @@ void Server::Impl::reap() {
 }
 
 void Server::Impl::begin_drain() {
-  draining.store(true);  // seq_cst: see Http1Session::wait_for_request
+  draining.store(true);  // seq_cst: see Http2Session::read_more
   drain.cancel();
   lock.lock();
   for (net::TcpListener* listener : listeners) listener->interrupt();
   lock.unlock();
   // seq_cst on both sides, so either who starts HTTP/2 sees that this drains or this sees that it has.
   for_each([](Connection& c) {
-    if (!c.close_if_idle() && c.multiplexed.load()) c.nudge();
+    if (c.multiplexed.load()) c.nudge();
   });
+}
+
+void Server::Impl::close_idle() {
+  closing.store(true);  // seq_cst: see Http1Session::wait_for_request
+  for_each([](Connection& c) { c.close_if_idle(); });
 }
 
 bool Server::Impl::all_ended_within(std::chrono::nanoseconds limit) {
   try {
     const CancelScope scope(limit);
+    accepting.wait();
     connections.wait();
     return true;
   } catch (const Error&) {
@@ -387,10 +404,12 @@ Server::~Server() = default;
 
 void Server::serve(net::TcpListener& listener) {
   const std::shared_ptr<Impl> impl = impl_;
+  impl->accepting.add(1);
   impl->lock.lock();
   impl->listeners.push_back(&listener);
   impl->lock.unlock();
-  WaitGroup reaper;  // its end waits
+  if (impl->draining.load()) listener.interrupt();  // begin_drain() may have missed it
+  WaitGroup reaper;                                 // its end waits
   const auto [reaper_context, stop_reaper] = with_cancel(current_context());
   {
     const ContextScope scope(reaper_context);
@@ -400,8 +419,13 @@ void Server::serve(net::TcpListener& listener) {
   impl->lock.lock();
   std::erase(impl->listeners, &listener);
   impl->lock.unlock();
+  if (!listener.shared()) listener.stop_listening();
+  impl->accepting.done();
   // The end of our context is the end of the connections' contexts too: only the idle ones do not know yet.
-  if (current_context().done()) impl->begin_drain();
+  if (current_context().done()) {
+    impl->begin_drain();
+    impl->close_idle();
+  }
   {
     const Shield shield;
     impl->connections.wait();
@@ -413,8 +437,11 @@ void Server::shutdown(std::chrono::nanoseconds drain) {
   // After the contexts were ended, answers that say so get this long to be written.
   constexpr std::chrono::nanoseconds kLastWords = std::chrono::seconds(1);
   const std::shared_ptr<Impl> impl = impl_;
+  const std::chrono::nanoseconds grace = std::min(impl->options.idle_grace, drain);
   impl->begin_drain();
-  if (impl->all_ended_within(drain)) return;
+  const bool ended = impl->all_ended_within(grace);
+  impl->close_idle();
+  if (ended || impl->all_ended_within(drain - grace)) return;
   impl->for_each([](Connection& c) { c.cancel(); });
   if (impl->all_ended_within(kLastWords)) return;
   impl->for_each([](Connection& c) { c.interrupt(); });

@@ -36,6 +36,9 @@ struct ServerOptions {
   std::chrono::nanoseconds io_timeout =
       std::chrono::seconds(30);             ///< body read or response write without progress
   std::size_t min_bytes_per_second = 1024;  ///< slower bodies and readers are cut after io_timeout
+  /// After the begin of shutdown() idle connections stay open for this long, for requests that are on their way; these are
+  /// answered, with Connection: close. A client whose pauses are shorter, and that heeds what an answer says, loses nothing.
+  std::chrono::nanoseconds idle_grace = std::chrono::milliseconds(500);
   /// Connections speak TLS; null: they do not. A handshake has header_timeout. Changed certificates are noticed within ten
   /// seconds and used for new connections.
   std::shared_ptr<net::TlsServer> tls;
@@ -60,12 +63,14 @@ class Server {
   ~Server();
 
   /// Accepts and serves until shutdown() or the end of the current context; returns when every connection has
-  /// ended. One call per listener; several listeners may be served at once.
+  /// ended. One call per listener; several listeners may be served at once. In the end connections are refused that come by
+  /// this listener, unless it is shared() with other processes.
   void serve(net::TcpListener& listener);
 
-  /// Stops accepting, closes idle connections, lets requests in flight finish (answered with Connection:
-  /// close), and after `drain` cancels the contexts of those that have not. Returns when all connections have
-  /// ended. Callable from any goroutine.
+  /// Stops accepting, lets requests in flight finish (answered with Connection: close), closes idle connections after
+  /// idle_grace, those of HTTP/2 when their client has heard of it, and after `drain` cancels the contexts of requests that
+  /// are not done. What waited to be accepted is served still, unless another process can do that, as the listener is
+  /// shared(). Returns when all connections have ended. Callable from any goroutine.
   void shutdown(std::chrono::nanoseconds drain);
 
   std::size_t connections() const noexcept;

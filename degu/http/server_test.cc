@@ -27,11 +27,11 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// A server on a free port, stopped and waited for at the end of the scope.
+// A server on a free port, stopped at once and waited for at the end of the scope.
 class TestServer {
  public:
   explicit TestServer(Router router, ServerOptions options = {})
-      : listener_(net::TcpListener::listen("127.0.0.1:0")), server_(std::move(router), options) {
+      : listener_(net::TcpListener::listen("127.0.0.1:0")), server_(std::move(router), at_once(options)) {
     done_.go([this] { server_.serve(listener_); });
   }
   ~TestServer() { stop(5s); }
@@ -44,6 +44,11 @@ class TestServer {
   Server& server() { return server_; }
 
  private:
+  static ServerOptions at_once(ServerOptions options) {
+    options.idle_grace = 0ns;
+    return options;
+  }
+
   net::TcpListener listener_;
   Server server_;
   WaitGroup done_;

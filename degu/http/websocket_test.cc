@@ -37,7 +37,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 class SocketServer {
  public:
   explicit SocketServer(Router router, ServerOptions options = {})
-      : listener_(net::TcpListener::listen("127.0.0.1:0")), server_(std::move(router), std::move(options)) {
+      : listener_(net::TcpListener::listen("127.0.0.1:0")), server_(std::move(router), at_once(options)) {
     done_.go([this] { server_.serve(listener_); });
   }
   ~SocketServer() { stop(); }
@@ -51,6 +51,11 @@ class SocketServer {
   }
 
  private:
+  static ServerOptions at_once(ServerOptions options) {
+    options.idle_grace = 0ns;
+    return options;
+  }
+
   net::TcpListener listener_;
   Server server_;
   WaitGroup done_;

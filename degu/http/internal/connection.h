@@ -26,8 +26,9 @@ class RouteTable;
 struct ConnectionEnv {
   const RouteTable& table;
   const ServerOptions& options;
-  const std::atomic<bool>& draining;
-  const Context& drain;  // ends after `draining` was set
+  const std::atomic<bool>& draining;  // answers say that they are the last
+  const std::atomic<bool>& closing;   // idle connections are closed; after `draining`
+  const Context& drain;               // ends after `draining` was set
   Refusals& refusals;
 };
 
@@ -57,8 +58,8 @@ class Connection {
     requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
-  /// From busy to idle: it may be closed from now on. seq_cst, as in the server's begin_drain(): either that sees this
-  /// or who calls this sees that it drains.
+  /// From busy to idle: it may be closed from now on. seq_cst, as in the server's begin_drain() and close_idle(): either
+  /// those see this or who calls this sees that it drains, or closes.
   void rest() noexcept { state_.store(State::kIdle); }
   /// After rest(): true, and activate() is called once. False: there may be something to read.
   bool park() noexcept { return stream_.call_when_readable(call_); }
@@ -79,7 +80,7 @@ class Connection {
   void cancel() const noexcept { context_.cancel(); }
   /// Ends all waits for the client.
   void interrupt() noexcept { stream_.interrupt(); }
-  /// Ends a wait of the reader once, with ETIMEDOUT, now or when it waits next.
+  /// Ends a wait of the reader once, with ETIMEDOUT, now or when it waits next; one that is parked is activated.
   void nudge() noexcept { stream_.set_read_deadline(TimePoint()); }
   bool idle() const noexcept { return state_.load(std::memory_order_relaxed) == State::kIdle; }
   int fd() const noexcept { return stream_.fd(); }

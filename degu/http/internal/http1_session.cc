@@ -112,8 +112,9 @@ Http1Session::Next Http1Session::serve_one() {
     return Next::kClose;
   }
   const bool unread = body_ && !body_->done;
-  keep_alive_ = !unread && exchange_.head->keep_alive() && !exchange_.broken &&
-                !env_.draining.load(std::memory_order_relaxed);
+  // What the head of a streamed answer has said is kept to.
+  const bool goes_on = exchange_.stream_started ? keep_alive_ : exchange_.head->keep_alive() && may_go_on();
+  keep_alive_ = goes_on && !unread && !exchange_.broken;
   if ((exchange_.stream_started ? finish_stream() : respond()) == Next::kClose) {
     if (unread && !exchange_.broken) linger();
     return Next::kClose;
@@ -146,6 +147,11 @@ Http1Session::Next Http1Session::fill(TimePoint deadline) {
   return Next::kServe;
 }
 
+// While the server drains, an answer is the last one, unless the next request has come already.
+bool Http1Session::may_go_on() const noexcept {
+  return !env_.draining.load(std::memory_order_relaxed) || buffer_.size() > request_bytes_;
+}
+
 // The connection is idle, or has been closed while it was.
 Http1Session::Next Http1Session::first_bytes() {
   if (fill(kNever) == Next::kClose) return Next::kClose;
@@ -154,7 +160,7 @@ Http1Session::Next Http1Session::first_bytes() {
 
 Http1Session::Next Http1Session::wait_for_request() {
   connection_->rest();
-  if (env_.draining.load()) return Next::kClose;
+  if (env_.closing.load()) return Next::kClose;
   return Next::kIdle;
 }
 
@@ -454,7 +460,7 @@ void Http1Session::linger() {
   std::array<char, 4096> waste;
   std::size_t total = 0;
   const Shield shield;
-  while (total < kLingerBytes && !env_.draining.load(std::memory_order_relaxed)) {
+  while (total < kLingerBytes && !env_.closing.load(std::memory_order_relaxed)) {
     const net::IoResult result = stream().read(waste, deadline);
     if (result.bytes == 0) return;
     total += result.bytes;
@@ -464,7 +470,7 @@ void Http1Session::linger() {
 void Http1Session::start_stream(Exchange::State& state) {
   const bool http10 = state.head->minor_version() == 0;
   const bool has_end = !http10 || state.stream_length.has_value();
-  keep_alive_ = state.head->keep_alive() && has_end && !env_.draining.load(std::memory_order_relaxed);
+  keep_alive_ = state.head->keep_alive() && has_end && may_go_on();
   out_.clear();
   HeadOptions options;
   options.date = date_.line();

@@ -100,6 +100,7 @@ class Http1Session final : public ResponseSink {
   bool send(std::string_view head, std::string_view body);
   void linger();
   TimePoint body_deadline(TimePoint start, std::size_t received) const noexcept;
+  bool may_go_on() const noexcept;
 
   net::TcpStream& stream() noexcept { return connection_->stream(); }
   void reset();

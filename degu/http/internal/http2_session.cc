@@ -40,7 +40,8 @@ constexpr std::size_t kMaxBuffered = 4 << 20;  // bytes of bodies, before a clie
 constexpr std::size_t kMaxTrailers = 8 * 1024;
 constexpr std::size_t kMaxSpare = kMaxHandlers;  // none while the connection is idle
 constexpr std::chrono::nanoseconds kTick = std::chrono::milliseconds(250);  // between looks at who stalls
-constexpr std::chrono::nanoseconds kSecondGoodbye = std::chrono::milliseconds(250);
+constexpr std::chrono::nanoseconds kSecondGoodbye = std::chrono::seconds(1);
+constexpr std::array<uint8_t, 8> kGoodbyePing{'g', 'o', 'o', 'd', 'b', 'y', 'e', '?'};
 constexpr std::chrono::nanoseconds kLingerTime = std::chrono::milliseconds(500);
 constexpr std::size_t kLingerBytes = 256 * 1024;
 
@@ -146,6 +147,10 @@ struct Http2Session::Callbacks {
         case NGHTTP2_RST_STREAM:
           owner.glitch(5);
           break;
+        case NGHTTP2_PING:
+          if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) owner.heard(frame->ping.opaque_data);
+          owner.glitch(1);
+          break;
         default:
           owner.glitch(1);
       }
@@ -160,7 +165,7 @@ struct Http2Session::Callbacks {
   static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (frame->hd.type == NGHTTP2_DATA) self(user).glitches_.earn();
-    if (frame->hd.type == NGHTTP2_GOAWAY) self(user).note_end(frame->goaway.error_code);
+    if (frame->hd.type == NGHTTP2_GOAWAY) self(user).goaway_sent(frame->goaway.error_code);
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR) {
       self(user).note_refusal(frame->rst_stream.error_code, stream(session, frame->hd.stream_id));
       self(user).glitch(5);
@@ -282,6 +287,17 @@ void Http2Session::note_end(uint32_t code) noexcept {
   env_.refusals.note({.cause = flood ? RefusalCause::kHttp2Flood : RefusalCause::kHttp2Error,
                       .reason = nghttp2_http2_strerror(code),
                       .peer = peer});
+}
+
+// Only now: a PING is sent before frames of other kinds, but has to be heard after this one.
+void Http2Session::goaway_sent(uint32_t code) noexcept {
+  note_end(code);
+  if (goodbye_ == Goodbye::kFirst) nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kGoodbyePing.data());
+}
+
+void Http2Session::heard(const uint8_t* ping) noexcept {
+  if (goodbye_ == Goodbye::kFirst && std::memcmp(ping, kGoodbyePing.data(), kGoodbyePing.size()) == 0)
+    goodbye_ = Goodbye::kHeard;
 }
 
 // --- Requests
@@ -751,14 +767,15 @@ void Http2Session::check_progress(TimePoint time) {
   want_write();
 }
 
-// Two words: no more requests, please; then, when those under way must have come, which was the last. False: that was all.
+// Two words: no more requests, please; then, when those under way have come, which was the last (RFC 9113 section 6.8). They
+// have when the client answers a PING that went behind the first word. False: that was all.
 bool Http2Session::go_on_draining(TimePoint time) {
   const Guard guard(lock_);
   if (goodbye_ == Goodbye::kNone) {
     nghttp2_submit_shutdown_notice(session_);
     goodbye_ = Goodbye::kFirst;
     goodbye_at_ = time + kSecondGoodbye;
-  } else if (goodbye_ == Goodbye::kFirst && time >= goodbye_at_) {
+  } else if (goodbye_ == Goodbye::kHeard || (goodbye_ == Goodbye::kFirst && time >= goodbye_at_)) {
     say_last();
   }
   want_write();
@@ -780,7 +797,8 @@ Http2Session::Read Http2Session::read_more(std::span<char> into, std::string_vie
   }
   if (idle) {
     connection_->rest();
-    if (draining()) return Read::kEnd;
+    got = {};
+    if (draining()) return connection_->resume() ? Read::kBytes : Read::kEnd;  // to say goodbye
     if (connection_->park()) return Read::kIdle;
     return first_bytes(into, got);
   }
@@ -796,7 +814,9 @@ Http2Session::Read Http2Session::read_more(std::span<char> into, std::string_vie
 Http2Session::Read Http2Session::first_bytes(std::span<char> into, std::string_view& got) {
   const net::IoResult result = connection_->stream().read(into, kNever);
   got = {into.data(), result.bytes};
-  return result.bytes != 0 && connection_->resume() ? Read::kBytes : Read::kEnd;
+  const bool nudged = result.error == ETIMEDOUT;
+  if (nudged) connection_->stream().set_read_deadline(kNever);
+  return (result.bytes != 0 || nudged) && connection_->resume() ? Read::kBytes : Read::kEnd;
 }
 
 Http2Session::End Http2Session::serve(Connection& connection,

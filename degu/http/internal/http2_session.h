@@ -73,7 +73,7 @@ class Http2Session {
   using Guard = std::unique_lock<Mutex>;
   enum class Read : uint8_t { kBytes, kIdle, kEnd };
 
-  enum class Goodbye : uint8_t { kNone, kFirst, kLast };  // of the two GOAWAY frames
+  enum class Goodbye : uint8_t { kNone, kFirst, kHeard, kLast };  // of the two GOAWAY frames
 
   bool feed(std::string_view bytes);
   Read read_more(std::span<char> into, std::string_view& got);
@@ -99,6 +99,8 @@ class Http2Session {
   void refuse(Http2Stream& stream, int status, Code code, std::string_view detail);
   void note_refusal(uint32_t code, const Http2Stream* stream) noexcept;
   void note_end(uint32_t code) noexcept;
+  void goaway_sent(uint32_t code) noexcept;
+  void heard(const uint8_t* ping) noexcept;
   void refuse_body(Http2Stream& stream);
   void submit_head(Http2Stream& stream, bool streamed);
   void stream_closed(Http2Stream& stream);
@@ -143,7 +145,7 @@ class Http2Session {
   bool over_ = false;         // no request is served any more
   bool end_noted_ = false;    // that the client has broken the connection's rules
   Goodbye goodbye_ = Goodbye::kNone;
-  TimePoint goodbye_at_{};  // when the last one is due
+  TimePoint goodbye_at_{};  // when the last one is due, heard or not
   TimePoint time_{};        // when the lock was taken to read or to write
   GlitchBudget glitches_;
   DateCache date_;
