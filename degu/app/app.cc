@@ -1,4 +1,5 @@
 #include <degu/app/app.h>
+#include <degu/app/inherited_listener.h>
 #include <degu/app/internal/admin_port.h>
 #include <degu/app/internal/cli.h>
 #include <degu/app/internal/data_dir.h>
@@ -15,7 +16,6 @@
 #include <degu/sync/chan.h>
 #include <degu/sync/wait_group.h>
 #include <fmt/core.h>
-#include <sys/socket.h>
 
 #include <csignal>
 #include <cstdio>
@@ -75,6 +75,8 @@ App::Impl::Impl(AppOptions given, app::Components& all)
   cli.add_subcommand("serve", "serve requests (what happens without a command)")->fallthrough();
   flags.add("--host", options.host, "address to listen on; 0.0.0.0 for all")
       .add("--port", options.port, "port to listen on; 0 for any free one")
+      .add("--listen", options.listen,
+           "inherited or inherited:NAME: the socket that the starting process hands over, as systemd does")
       .add("--tls-cert", options.tls.certificate_file,
            "certificate with its chain, a PEM file: serve HTTPS; a changed file is noticed")
       .add("--tls-key", options.tls.key_file, "its private key, a PEM file")
@@ -194,6 +196,17 @@ http::ServerOptions App::Impl::server_options() const {
 }
 
 net::TcpListener App::Impl::listen() const {
+  constexpr std::string_view kInherited = "inherited";
+  if (options.listen == kInherited) return app::inherited_listener("");
+  if (options.listen.starts_with("inherited:"))
+    return app::inherited_listener(std::string_view(options.listen).substr(kInherited.size() + 1));
+  if (!options.listen.empty()) {
+    throw Error(
+        Code::kInvalidArgument,
+        fmt::format("--listen={} is not known: it is inherited or inherited:NAME; an address is given by "
+                    "--host and --port",
+                    options.listen));
+  }
   const bool v6 = options.host.find(':') != std::string::npos && !options.host.starts_with('[');
   const std::string address =
       fmt::format("{}{}{}:{}", v6 ? "[" : "", options.host, v6 ? "]" : "", options.port);
@@ -293,9 +306,6 @@ void App::Impl::wait_for_end(http::Server& server, net::TcpListener& listener) {
   announce();
   const int signal = end.recv().value_or(0);
   log(Level::kInfo, "draining", {{"signal", signal}, {"connections", server.connections()}});
-  // Refuse instead of queueing what nobody will accept; the descriptor stays open, since serve() still uses
-  // it.
-  ::shutdown(listener.fd(), SHUT_RD);
   drain(server);
   stop_watching();
   const Shield shield;

@@ -23,6 +23,9 @@ struct AppOptions {
   std::string about = "";
   std::string host = "127.0.0.1";
   uint16_t port = 8080;
+  /// "inherited" or "inherited:NAME": instead of host and port, the socket that the starting process hands over, as systemd
+  /// does (inherited_listener.h). It goes on listening when this program ends: the next one serves those who have come.
+  std::string listen = "";
   /// Where the debug pages and profiles are (export/admin.h), on 127.0.0.1; 0: nowhere. Taken: the program runs
   /// without them, unless --admin-port asks for another one.
   uint16_t admin_port = 0;
@@ -46,9 +49,9 @@ struct AppOptions {
 ///
 /// run() in order: flags; data directory made, checked and locked against a second process; port bound; start
 /// hooks; components not yet started; requests served, readiness up, "NAME listening on URL" on stdout;
-/// SIGINT, SIGTERM or shutdown(); readiness down; the server drained (idle connections closed, requests in
-/// flight finished, those beyond
-/// --drain cancelled); components stopped in reverse; 0. A second signal ends the process at once.
+/// SIGINT, SIGTERM or shutdown(); readiness down; the server drained (requests in flight and on their way finished, idle
+/// connections closed, requests beyond --drain cancelled); components stopped in reverse; 0. A second signal ends the
+/// process at once.
 /// All hooks and factories run in goroutines. Set up by one goroutine; then client(), data_dir() and
 /// shutdown() are thread-safe.
 class App {
@@ -58,7 +61,7 @@ class App {
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
-  /// More flags for the program. --host, --port, --tls-cert, --tls-key, --tls-client-ca, --data-dir, --components, --drain,
+  /// More flags for the program. --host, --port, --listen, --tls-cert, --tls-key, --tls-client-ca, --data-dir, --components, --drain,
   /// --access-log and --procs are there.
   app::Flags& flags();
   /// Another command beside the default `serve`: its function runs as a goroutine instead of the server, with

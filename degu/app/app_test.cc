@@ -7,6 +7,7 @@
 #include <degu/rt/run.h>
 #include <degu/sync/chan.h>
 #include <degu/sync/wait_group.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -111,6 +112,90 @@ TEST_F(AppTest, FailingCheckIsNotReady) {
   EXPECT_EQ(ready.status, 503);
   EXPECT_EQ(ready.body, R"({"status":"DOWN","reason":"store: UNAVAILABLE: no disk"})");
   EXPECT_EQ(live.status, 200);
+}
+
+// Descriptor 3 is a listening socket, as systemd hands it over; what was there comes back.
+class HandedOver {
+ public:
+  HandedOver() : saved_(::fcntl(kPlace, F_DUPFD_CLOEXEC, 100)), fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    ::listen(fd_, 16);
+    socklen_t size = sizeof address;
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    const int kept = ::fcntl(fd_, F_DUPFD_CLOEXEC, 100);
+    ::close(fd_);
+    fd_ = kept;
+    ::dup2(fd_, kPlace);
+    ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+    ::setenv("LISTEN_FDS", "1", 1);
+    ::setenv("LISTEN_FDNAMES", "web", 1);
+  }
+  ~HandedOver() {
+    for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) ::unsetenv(name);
+    ::close(kPlace);
+    if (saved_ >= 0) {
+      ::dup2(saved_, kPlace);
+      ::close(saved_);
+    }
+    ::close(fd_);
+  }
+  HandedOver(const HandedOver&) = delete;
+  HandedOver& operator=(const HandedOver&) = delete;
+  uint16_t port() const { return port_; }
+  bool still_listens() const {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd_, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value == 1;
+  }
+
+ private:
+  static constexpr int kPlace = 3;
+  int saved_;
+  int fd_;
+  uint16_t port_ = 0;
+};
+
+TEST_F(AppTest, ListensOnASocketThatIsHandedOver) {
+  for (const char* flag : {"--listen=inherited", "--listen=inherited:web"}) {
+    const HandedOver socket;
+    App app(options_);
+    wait_for_clients(app);
+    int status = 0;
+    app.on_ready([&](const std::string& url) {
+      clients_.go([&, url] {
+        status = http::Client().get(url + "/health/live").status;
+        app.shutdown();
+      });
+    });
+    EXPECT_EQ(run_with(app, {flag}), 0);
+    EXPECT_EQ(app.url(), "http://127.0.0.1:" + std::to_string(socket.port()));
+    EXPECT_EQ(status, 200);
+    EXPECT_TRUE(socket.still_listens());
+  }
+}
+
+TEST_F(AppTest, SaysWhatIsWrongWithAHandOver) {
+  {
+    App app(options_);
+    EXPECT_EQ(run_with(app, {"--listen=inherited"}), 1);  // there is none
+  }
+  const HandedOver socket;
+  const std::vector<std::pair<const char*, const char*>> faults{
+      {"--listen=inherited:other", "no socket named other was handed over, only web"},
+      {"--listen=127.0.0.1:80", "--listen=127.0.0.1:80 is not known"},
+      {"--listen=inherit", "--listen=inherit is not known"}};
+  for (const auto& [flag, reason] : faults) {
+    App app(options_);
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(run_with(app, {flag}), 1) << flag;
+    const std::string said = ::testing::internal::GetCapturedStderr();
+    EXPECT_NE(said.find(reason), std::string::npos) << said;
+  }
+  EXPECT_TRUE(socket.still_listens());
 }
 
 TEST_F(AppTest, SignalDrainsRequestsInFlight) {

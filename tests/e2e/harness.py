@@ -78,11 +78,13 @@ def _die_with_parent():
 class Shop:
     """The binary on one data directory. Not for use by several threads, except `client()`."""
 
-    def __init__(self, name="shop", args=()):
+    def __init__(self, name="shop", args=(), listening=None):
+        """`listening`: a socket that every process gets as descriptor 3, by systemd's protocol."""
         self.dir = Path(tempfile.mkdtemp(prefix=name + "-", dir=Settings.work_dir))
         self.data_dir = self.dir / "data"
         self.log_path = self.dir / "shop.log"
-        self.port = free_port()
+        self.port = listening.getsockname()[1] if listening else free_port()
+        self.listening = listening
         self.args = list(args)
         self.process = None
         self.starts = 0
@@ -96,16 +98,26 @@ class Shop:
             env["SHOP_CRASH_AT"] = crash_at
         command = [Settings.binary, "serve", f"--host={HOST}", f"--port={self.port}",
                    f"--data-dir={self.data_dir}", *self.args]
+        if self.listening:
+            env.update(LISTEN_FDS="1", LISTEN_FDNAMES="shop")
+            command = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *command, "--listen=inherited"]
         self.starts += 1
         begin = time.monotonic()
         with open(self.log_path, "ab") as log:
             log.write(f"--- start {self.starts} crash_at={crash_at} {' '.join(command)}\n".encode())
             log.flush()
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=env, cwd=self.dir, preexec_fn=_die_with_parent)
+                                            env=env, cwd=self.dir, preexec_fn=self._prepare,
+                                            pass_fds=(3,) if self.listening else ())
         if wait:
             self.wait_ready()
         return time.monotonic() - begin
+
+    def _prepare(self):
+        """In the child, before it is another program."""
+        if self.listening:
+            os.dup2(self.listening.fileno(), 3)
+        _die_with_parent()
 
     def wait_ready(self, limit_s=START_LIMIT_S):
         """Polls /health/ready until it answers 200."""

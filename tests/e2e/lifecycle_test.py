@@ -186,6 +186,19 @@ class Lifecycle(harness.TestCase):
             self.assertIn(shop.wait_exit(10), (0, -signal.SIGTERM), shop.log_tail())
         shop.start()
 
+    def test_refusals_are_logged_within_a_bound(self):
+        shop = self.shop()
+        for _ in range(400):
+            with socket.create_connection((HOST, shop.port), timeout=5) as client:
+                client.sendall(b"GET /bad?secret=1 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+                self.assertIn(b" 400 ", client.recv(4096))
+        records = [line for line in shop.log_path.read_text().splitlines() if '"refused":"malformed"' in line]
+        for part in ('"msg":"request"', '"method":"GET"', '"path":"/bad"', '"status":400', '"peer":"127.0.0.1:', '"reason":'):
+            self.assertIn(part, records[0])
+        self.assertGreaterEqual(len(records), 100)
+        self.assertLess(len(records), 250)
+        self.assertNotIn("secret", "".join(records))
+
     def test_many_connections(self):
         """A thousand idle clients, and a busy one among them; all let go at SIGTERM."""
         shop = self.shop()
