@@ -1,6 +1,10 @@
 # Layers as data: each folder degu/<layer> becomes a library whose include root holds only that folder, so a header of
 # a layer that layers.txt does not allow cannot be found.
 
+# Sources that are no part of their layer's library but one of their own, made in layer.cmake: who uses them links a foreign
+# library that nobody else of the layer needs.
+set(DEGU_APART http/protobuf)
+
 # One test executable from SOURCES, registered under NAME. LIBS come first in its include path.
 function(degu_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
@@ -22,6 +26,9 @@ function(degu_add_layer layer uses)
     return()
   endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc ${dir}/*.S)
+  foreach(apart ${DEGU_APART})
+    list(FILTER sources EXCLUDE REGEX "/degu/${apart}(_test)?\\.cc$")
+  endforeach()
   set(tests ${sources})
   set(races ${sources})
   set(benches ${sources})

@@ -42,8 +42,8 @@ std::errc parse_whole(std::string_view text, T& out) noexcept {
 
 }  // namespace
 
-BindSource::BindSource(const Exchange& c) : c_(c) {
-  if (c.body().empty()) return;
+BindSource::BindSource(const Exchange& c, bool body_is_taken) : c_(c), body_is_taken_(body_is_taken) {
+  if (c.body().empty() || body_is_taken) return;
   const std::string_view type = c.header("content-type");
   if (type.empty() || is_json_type(type)) return;
   const auto media = parse_media_type(type);
@@ -52,7 +52,9 @@ BindSource::BindSource(const Exchange& c) : c_(c) {
   if (!is_form_) throw HttpError(415, Code::kInvalidArgument, "the body must be application/json or a form");
 }
 
-std::optional<json::Value> BindSource::json() const { return is_form_ ? std::nullopt : c_.json_body(); }
+std::optional<json::Value> BindSource::json() const {
+  return is_form_ || body_is_taken_ ? std::nullopt : c_.json_body();
+}
 
 std::vector<std::string_view> BindSource::texts(std::string_view name, bool skip_empty) const {
   std::vector<std::string_view> texts;

@@ -110,6 +110,18 @@ inline constexpr bool kTakesFiles =
     std::is_same_v<T, UploadedFile> || std::is_same_v<T, std::optional<UploadedFile>> ||
     std::is_same_v<T, std::vector<UploadedFile>>;
 
+template <class T>
+struct IsFromBody : std::false_type {};
+template <class T>
+struct IsFromBody<FromBody<T>> : std::true_type {};
+
+/// Reads itself from a body by `bool read_whole_body(const Exchange&, T&)`, found by argument-dependent lookup: false, and it
+/// is left alone, when there is none; throws as Exchange::bind.
+template <class T>
+concept WholeBody = requires(const Exchange& c, T& out) {
+  read_whole_body(c, out);
+};
+
 /// What a member takes its values as, without the wrapper that says that it must be given.
 template <class T>
 struct Bare {
@@ -125,8 +137,11 @@ using BareType = typename Bare<T>::Type;
 /// Where the values of one request are found, behind the templates.
 class BindSource {
  public:
-  /// Decides by the Content-Type what the body is. Throws HttpError(415) when it is neither JSON nor a form.
-  explicit BindSource(const Exchange& c);
+  /// Decides by the Content-Type what the body is. Throws HttpError(415) when it is neither JSON nor a form. `body_is_taken`:
+  /// it is the value of a member, and no source of others.
+  BindSource(const Exchange& c, bool body_is_taken);
+
+  const Exchange& exchange() const noexcept { return c_; }
 
   /// The body, when it is JSON.
   std::optional<json::Value> json() const;
@@ -149,6 +164,7 @@ class BindSource {
   void check_form(json::FieldErrors& errors, void* context, Takes (*takes)(void*, std::string_view)) const;
 
   const Exchange& c_;
+  const bool body_is_taken_;
   bool is_form_ = false;
 };
 
@@ -184,6 +200,10 @@ bool bind_member(const BindSource& source, std::string_view name, M& member, jso
   } else if constexpr (IsFromCookie<M>::value) {
     static_assert(FromTexts<decltype(member.value)>, "a cookie fills a scalar or an optional of one");
     return take(source.cookie(M::kName.view()), member.value);
+  } else if constexpr (IsFromBody<M>::value) {
+    static_assert(WholeBody<decltype(member.value)>,
+                  "the whole body is a message; include degu/http/protobuf.h");
+    return read_whole_body(source.exchange(), member.value);
   } else if constexpr (kTakesFiles<M>) {
     std::vector<UploadedFile> files = source.files(name);
     if (files.empty()) return false;
@@ -199,8 +219,22 @@ bool bind_member(const BindSource& source, std::string_view name, M& member, jso
   }
 }
 
+/// How many members of T are the whole body.
 template <class T>
-void bind_members(const BindSource& source, T& out, json::FieldErrors& errors) {
+constexpr std::size_t count_whole_bodies() {
+  std::size_t count = 0;
+  json::internal::each_described<T>([&](std::string_view, auto pointer) {
+    using Member = BareType<std::remove_cvref_t<decltype(std::declval<T&>().*pointer)>>;
+    if constexpr (IsFromBody<Member>::value) ++count;
+  });
+  return count;
+}
+
+template <class T>
+void bind_members(const Exchange& c, T& out, json::FieldErrors& errors) {
+  constexpr std::size_t kWholeBodies = count_whole_bodies<T>();
+  static_assert(kWholeBodies <= 1, "a request has one body");
+  const BindSource source(c, kWholeBodies == 1);
   if (const auto body = source.json()) json::internal::read_members(*body, out, errors);
   source.check_form(errors, [](std::string_view field) {
     BindSource::Takes takes = BindSource::Takes::kNothing;

@@ -182,7 +182,8 @@ class Exchange {
   /// FromCookie (from.h) from where they say. An empty form field leaves an optional empty unless it is a string. What
   /// is absent keeps its default, or is a fault if it is Required. A function `validate(const T&,
   /// json::FieldErrors&)` found by argument-dependent lookup runs afterwards. Throws Error(kInvalidArgument) with
-  /// one detail per faulty field, HttpError(415) for a body of another type.
+  /// one detail per faulty field, HttpError(415) for a body of another type. T may be a message of protobuf, and so may a
+  /// FromBody member (protobuf.h).
   ///
   /// A browser sends forms to other sites without asking them: a route that trusts cookies must not rely on being
   /// reachable by JSON only.
@@ -206,6 +207,11 @@ class Exchange {
   void json(int status, const T& value) {
     degu::json::Writer writer(begin_body(status, "application/json"));
     degu::json::write(writer, value);
+  }
+  /// A message of protobuf, in the format that the client prefers: of protobuf.h, which has to be included.
+  template <class Message>
+  void protobuf(int status, const Message& message) {
+    write_protobuf(*this, status, message);
   }
   void raw(int status, std::string_view content_type, std::string body);
   /// A body that others own too, sent without copying it.
@@ -270,8 +276,10 @@ template <class T>
 T Exchange::bind() const {
   T out{};
   degu::json::FieldErrors errors;
-  if constexpr (degu::json::DescribedStruct<T> && !degu::json::HasReadJson<T>) {
-    internal::bind_members(internal::BindSource(*this), out, errors);
+  if constexpr (internal::WholeBody<T>) {
+    static_cast<void>(read_whole_body(*this, out));
+  } else if constexpr (degu::json::DescribedStruct<T> && !degu::json::HasReadJson<T>) {
+    internal::bind_members(*this, out, errors);
   } else if (const auto body = json_body()) {
     degu::json::read(*body, out, errors);
   }

@@ -1,4 +1,4 @@
-// FromHeader, FromCookie: members of a bound struct that come from a header field or a cookie.
+// FromHeader, FromCookie, FromBody: members of a bound struct that come from a header field, a cookie, the whole body.
 #pragma once
 
 #include <degu/http/fixed_string.h>
@@ -64,9 +64,27 @@ struct FromCookie {
   operator const T&() const noexcept { return value; }
 };
 
+/// A member that is the whole body, of a type that reads itself from one: a message of protobuf (protobuf.h). There is at
+/// most one; the others come from the path, the query, headers and cookies then. Without a body it keeps its default,
+/// or is a fault if it is Required.
+///
+///   struct PutOrder { std::string id; FromBody<shop::Order> order; };
+template <class T>
+struct FromBody {
+  T value{};
+
+  const T& operator*() const noexcept { return value; }
+  T& operator*() noexcept { return value; }
+  const T* operator->() const noexcept { return &value; }
+  T* operator->() noexcept { return &value; }
+  operator const T&() const noexcept { return value; }
+};
+
 }  // namespace degu::http
 
 namespace degu::json {
+template <class T>
+inline constexpr bool kInText<http::FromBody<T>> = false;
 template <class T, http::FixedString Name>
 inline constexpr bool kInText<http::FromHeader<T, Name>> = false;
 template <class T, http::FixedString Name>

@@ -100,7 +100,7 @@ using Members =
 
 /// Calls f(std::string_view name, pointer-to-member) for each described member.
 template <class T, class F>
-void each_described(F f) {
+constexpr void each_described(F f) {
   boost::mp11::mp_for_each<Members<T>>(
       [&](auto member) { f(std::string_view(member.name), member.pointer); });
 }

@@ -75,6 +75,11 @@ std::string derived_id(std::string_view method, std::string_view pattern) {
   return id;
 }
 
+bool takes_body(const std::vector<InputMember>& input) noexcept {
+  return std::any_of(input.begin(), input.end(),
+                     [](const InputMember& member) { return member.place == Place::kBody; });
+}
+
 void write_text(json::Writer& writer, std::string_view key, std::string_view text) {
   writer.key(key);
   writer.value(text);
@@ -124,7 +129,9 @@ class OpenApiWriter {
                        const InputMember* member);
   void write_body(json::Writer& writer, const Item& item);
   void write_body_schema(json::Writer& writer, const std::vector<const InputMember*>& members);
-  void write_given_body(json::Writer& writer, const Operation& operation);
+  void write_whole_body(json::Writer& writer, bool required, SchemaFunction schema,
+                        internal::MediaTypes types);
+  void write_content(json::Writer& writer, SchemaFunction schema, internal::MediaTypes types);
   void write_security_schemes(json::Writer& writer);
   void write_responses(json::Writer& writer, const Item& item);
   void write_problem(json::Writer& writer, std::string_view description);
@@ -326,7 +333,7 @@ void OpenApiWriter::write_parameters(json::Writer& writer, const Item& item) {
     if (member.place == Place::kHeader) write_parameter(writer, member.name, "header", &member);
     if (member.place == Place::kCookie) write_parameter(writer, member.name, "cookie", &member);
     if (member.place == Place::kQuery) write_parameter(writer, member.name, "query", &member);
-    if (member.place != Place::kText || has_body(item.route->method)) continue;
+    if (member.place != Place::kText || (has_body(item.route->method) && !takes_body(input))) continue;
     if (path_index(item, member) == item.names.size()) write_parameter(writer, member.name, "query", &member);
   }
   writer.end_array();
@@ -353,12 +360,18 @@ void OpenApiWriter::write_parameter(json::Writer& writer, std::string_view name,
 void OpenApiWriter::write_body(json::Writer& writer, const Item& item) {
   const Operation& operation = *item.operation;
   if (operation.input_schema_ == nullptr || !has_body(item.route->method)) return;
-  if (operation.only_body_) return write_given_body(writer, operation);
+  if (operation.only_body_)
+    return write_whole_body(writer, operation.body_required_, operation.input_schema_,
+                            operation.input_types_);
+  for (const InputMember& member : operation.input_) {
+    if (member.place == Place::kBody)
+      return write_whole_body(writer, member.required, member.schema, member.media_types);
+  }
   std::vector<const InputMember*> members;
   bool in_path = false;
   bool files = false;
   bool only_json = false;
-  bool required = operation.input_.empty();
+  bool required = false;
   for (const InputMember& member : operation.input_) {
     if (member.place == Place::kHeader || member.place == Place::kCookie) continue;
     if (path_index(item, member) < item.names.size()) {
@@ -371,7 +384,7 @@ void OpenApiWriter::write_body(json::Writer& writer, const Item& item) {
     required = required || member.required;
   }
   if (members.empty() && !operation.input_.empty()) return;
-  only_json = only_json || members.empty();
+  if (members.empty()) return write_whole_body(writer, true, operation.input_schema_, operation.input_types_);
   const auto content = [&](std::string_view type) {
     writer.key(type);
     writer.begin_object();
@@ -401,21 +414,31 @@ void OpenApiWriter::write_body(json::Writer& writer, const Item& item) {
   writer.end_object();
 }
 
-void OpenApiWriter::write_given_body(json::Writer& writer, const Operation& operation) {
+void OpenApiWriter::write_whole_body(json::Writer& writer, bool required, SchemaFunction schema,
+                                     internal::MediaTypes types) {
   writer.key("requestBody");
   writer.begin_object();
-  if (operation.body_required_) {
+  if (required) {
     writer.key("required");
     writer.value(true);
   }
+  write_content(writer, schema, types);
+  writer.end_object();
+}
+
+// Without a schema only the types are known.
+void OpenApiWriter::write_content(json::Writer& writer, SchemaFunction schema, internal::MediaTypes types) {
   writer.key("content");
   writer.begin_object();
-  writer.key("application/json");
-  writer.begin_object();
-  writer.key("schema");
-  operation.input_schema_(schemas_, writer);
-  writer.end_object();
-  writer.end_object();
+  for (const std::string_view type : types) {
+    writer.key(type);
+    writer.begin_object();
+    if (schema != nullptr) {
+      writer.key("schema");
+      schema(schemas_, writer);
+    }
+    writer.end_object();
+  }
   writer.end_object();
 }
 
@@ -465,16 +488,9 @@ void OpenApiWriter::write_responses(json::Writer& writer, const Item& item) {
   writer.begin_object();
   write_text(writer, "description", internal::reason_phrase(success));
   if (has_content) {
-    writer.key("content");
-    writer.begin_object();
-    writer.key(operation.produces_.empty() ? std::string_view("application/json") : operation.produces_);
-    writer.begin_object();
-    if (operation.output_schema_ != nullptr) {
-      writer.key("schema");
-      operation.output_schema_(schemas_, writer);
-    }
-    writer.end_object();
-    writer.end_object();
+    const std::string_view other = operation.produces_;
+    write_content(writer, operation.output_schema_,
+                  other.empty() ? operation.output_types_ : internal::MediaTypes(&other, 1));
   }
   writer.end_object();
   for (const auto& [status, when] : errors) {

@@ -36,14 +36,30 @@ struct OperationSchemas {
 
 namespace internal {
 
+/// The media types of a body that is a T: JSON, unless there is `body_media_types(BodyOf, const T*)`, found by
+/// argument-dependent lookup; the pointer is null.
+struct BodyOf {};
+using MediaTypes = std::span<const std::string_view>;
+inline constexpr std::string_view kJsonOnly[] = {"application/json"};
+
+template <class T>
+MediaTypes media_types_of() noexcept {
+  if constexpr (requires { body_media_types(BodyOf(), static_cast<const T*>(nullptr)); }) {
+    return body_media_types(BodyOf(), static_cast<const T*>(nullptr));
+  } else {
+    return kJsonOnly;
+  }
+}
+
 /// One member of what Exchange::bind fills, or a parameter of OperationSchemas.
 struct InputMember {
-  enum class Place : uint8_t { kHeader, kCookie, kFile, kText, kJson, kPath, kQuery };
+  enum class Place : uint8_t { kHeader, kCookie, kFile, kText, kJson, kPath, kQuery, kBody };
   std::string_view name;  // on the wire
   Place place;            // kText: wherever bind finds it
   bool required;
   bool many;
   SchemaFunction schema;
+  MediaTypes media_types{};  // kBody: what the whole body may be
 };
 
 template <class T>
@@ -56,6 +72,11 @@ struct Unwrapped<FromHeader<T, Name>> {
 };
 template <class T, FixedString Name>
 struct Unwrapped<FromCookie<T, Name>> {
+  using Type = T;
+};
+
+template <class T>
+struct Unwrapped<FromBody<T>> {
   using Type = T;
 };
 
@@ -73,11 +94,13 @@ InputMember describe_member(std::string_view name) {
   } else {
     member.place = IsFromHeader<Bare>::value   ? InputMember::Place::kHeader
                    : IsFromCookie<Bare>::value ? InputMember::Place::kCookie
+                   : IsFromBody<Bare>::value   ? InputMember::Place::kBody
                    : FromTexts<Bare>           ? InputMember::Place::kText
                                                : InputMember::Place::kJson;
     member.schema = [](json::SchemaSet& set, json::Writer& writer) {
       set.write<Value>(writer, json::SchemaUse::kRead);
     };
+    if constexpr (IsFromBody<Bare>::value) member.media_types = media_types_of<Value>();
   }
   return member;
 }
@@ -159,8 +182,10 @@ class Operation {
   std::vector<internal::InputMember> input_;
   bool only_body_ = false;  // input_schema_ is the body's, of which input_ has no part
   bool body_required_ = true;
-  SchemaFunction input_schema_ = nullptr;  // of the whole body as JSON
+  SchemaFunction input_schema_ = nullptr;  // of the whole body
   SchemaFunction output_schema_ = nullptr;
+  internal::MediaTypes input_types_ = internal::kJsonOnly;
+  internal::MediaTypes output_types_ = internal::kJsonOnly;
 };
 
 /// As below, from schemas.
@@ -173,11 +198,13 @@ Operation operation(std::string summary) {
   result.summary_ = std::move(summary);
   if constexpr (!std::is_void_v<In>) {
     result.input_ = internal::describe_input<In>();
+    result.input_types_ = internal::media_types_of<In>();
     result.input_schema_ = [](json::SchemaSet& set, json::Writer& writer) {
       set.write<In>(writer, json::SchemaUse::kRead);
     };
   }
   if constexpr (!std::is_void_v<Out>) {
+    result.output_types_ = internal::media_types_of<Out>();
     result.output_schema_ = [](json::SchemaSet& set, json::Writer& writer) {
       set.write<Out>(writer, json::SchemaUse::kWrite);
     };
