@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`degu bench` against the shop: reports, conditions, exit codes, Ctrl-C, TLS."""
+"""`degu bench` against the shop: reports, conditions, exit codes, Ctrl-C, TLS, HTTP/2."""
 
 import json
 import os
@@ -163,6 +163,45 @@ class BenchTest(harness.TestCase):
                                 self.url + "/api/v1/sessions")
         self.assertEqual(report["statuses"], {"201": 2})
 
+    def pings_served(self):
+        """By the shop's own log."""
+        return self.shop.log_path.read_bytes().count(b'"path":"/ping"')
+
+    def test_http2_counts_what_the_server_counts(self):
+        for load in (("-n", 3000), ("-n", 600, "--rate", 2000), ("-n", 600, "--rate", 2000, "--arrivals", "poisson")):
+            before = self.pings_served()
+            report, done = self.report("--http2", "--streams", 20, "-c", 3, *load, self.url + "/ping")
+            self.assertEqual(report["requests"], load[1])
+            self.assertEqual(report["statuses"], {"200": load[1]})
+            self.assertEqual((report["errors"], report["unfinished"]), (0, 0))
+            self.assertEqual((report["settings"]["protocol"], report["settings"]["streams"]), ("HTTP/2", 20))
+            self.assertRegex(done.stdout, r"load +HTTP/2, .*3 connections of 20 streams")
+            self.assertEqual("latency_uncorrected" in report, "--rate" in load)
+            harness.wait_for(lambda: self.pings_served() - before >= load[1], 10, "the log of all requests")
+            self.assertEqual(self.pings_served() - before, load[1])
+
+    def test_http2_scenario(self):
+        scenario = self.folder / "http2.json"
+        scenario.write_text(json.dumps({
+            "variables": {"token": {"from": "login", "pointer": "/token"}},
+            "requests": [
+                {"name": "login", "weight": 0, "method": "POST", "path": "/api/v1/sessions",
+                 "body": {"email": harness.DEMO_EMAIL, "password": harness.DEMO_PASSWORD}},
+                {"name": "cart", "path": "/api/v1/cart", "headers": {"Authorization": "Bearer ${token}"}}]}))
+        report, done = self.report("--http2", "--streams", 2, "-c", 2, "-n", 60, "--scenario", scenario, self.url)
+        self.assertEqual(report["errors"], 0, done.stdout)
+        answers = {r["name"]: r["latency"]["count"] for r in report["by_request"]}
+        self.assertEqual(answers["cart"], 60)
+        self.assertTrue(1 <= answers["login"] <= 4, answers)
+
+    def test_wrong_use_of_http2(self):
+        for args, why in ((["--streams", 2, self.url], "--http2"), (["--http2", "--streams", 0, self.url], "streams"),
+                          (["--http2", "-c", 100000, "--streams", 1000, self.url], "1000000"),
+                          (["--http2", "--header", "Upgrade: h2c", self.url], "HTTP/1.1")):
+            done = bench(*args)
+            self.assertEqual(done.returncode, 2, (args, done))
+            self.assertIn(why, done.stdout + done.stderr)
+
     def test_tls(self):
         folder = self.folder / "ca"
         folder.mkdir()
@@ -173,6 +212,8 @@ class BenchTest(harness.TestCase):
         report, _ = self.report("-c", 4, "-n", 100, "--ca-file", shop.authority.cert, url)
         self.assertEqual(report["statuses"], {"200": 100})
         self.assertEqual(self.report("-n", 10, "--insecure", url)[0]["errors"], 0)
+        report, _ = self.report("--http2", "--streams", 5, "-c", 4, "-n", 100, "--ca-file", shop.authority.cert, url)
+        self.assertEqual((report["statuses"], report["errors"]), ({"200": 100}, 0))
         untrusted = bench("-n", 2, "--quiet", url)
         self.assertEqual(untrusted.returncode, 1)
         self.assertIn("certificate", untrusted.stdout)

@@ -110,8 +110,9 @@ std::string to_text(const std::vector<Difference>& differences, const Report& be
   }
   const ReportSettings& a = before.settings;
   const ReportSettings& b = after.settings;
-  if (a.connections != b.connections || a.rate != b.rate || a.arrivals != b.arrivals) {
-    out += "  the runs had different loads: connections, rate or arrivals\n";
+  if (a.protocol != b.protocol || a.connections != b.connections || a.streams != b.streams ||
+      a.rate != b.rate || a.arrivals != b.arrivals) {
+    out += "  the runs had different loads: protocol, connections, streams, rate or arrivals\n";
   }
   if (a.url != b.url || a.scenario != b.scenario)
     out += "  the runs had different requests: URL or scenario\n";

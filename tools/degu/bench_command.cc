@@ -27,6 +27,8 @@ namespace degu::bench {
 namespace {
 
 constexpr int kMaxConnections = 100'000;
+constexpr int kMaxStreams = 10'000;   // of a connection
+constexpr int kMaxUsers = 1'000'000;  // of all
 constexpr double kMaxRate = 10'000'000;
 constexpr std::chrono::seconds kDefaultDuration(10);
 
@@ -60,6 +62,8 @@ std::pair<std::string, std::string> parse_header(const std::string& text) {
 struct BenchCommand::Options {
   std::string url;
   int connections = 64;
+  bool http2 = false;
+  int streams = 1;
   std::string duration;
   std::string warmup = "0s";
   std::string timeout = "30s";
@@ -97,7 +101,13 @@ std::chrono::nanoseconds duration_of(std::string_view option, const std::string&
 LoadOptions BenchCommand::Options::load() const {
   LoadOptions load;
   load.target = parse_target(url);
+  load.target.http2 = http2;
   load.connections = connections;
+  load.streams = streams;
+  if (streams > 1 && !http2) throw Error(Code::kInvalidArgument, "--streams needs --http2");
+  if (static_cast<int64_t>(connections) * streams > kMaxUsers)
+    throw Error(Code::kInvalidArgument,
+                fmt::format("connections times streams may be {} at most", kMaxUsers));
   load.requests = requests;
   if (!duration.empty()) {
     load.duration = duration_of("--duration", duration);
@@ -114,7 +124,7 @@ LoadOptions BenchCommand::Options::load() const {
   load.seed = seed;
   load.tls.ca_file = ca_file;
   load.tls.verify = !insecure;
-  load.tls.alpn = {"http/1.1"};
+  load.tls.alpn = {http2 ? "h2" : "http/1.1"};
   return load;
 }
 
@@ -143,8 +153,14 @@ void BenchCommand::declare(CLI::App& command) {
       .add_option("url", o.url,
                   "http://host:port/path, or https://; with --scenario only scheme, host and port count")
       ->required();
-  command.add_option("-c,--connections", o.connections, "connections, each with one request under way")
+  command
+      .add_option("-c,--connections", o.connections,
+                  "connections, each with one request under way, or --streams")
       ->check(CLI::Range(1, kMaxConnections))
+      ->capture_default_str();
+  command.add_flag("--http2", o.http2, "speak HTTP/2: by ALPN over https, by prior knowledge over http");
+  command.add_option("--streams", o.streams, "of each connection of --http2: requests under way at once")
+      ->check(CLI::Range(1, kMaxStreams))
       ->capture_default_str();
   command.add_option("-d,--duration", o.duration,
                      "how long, e.g. 10s, behind the warm-up (default: 10s without -n)");

@@ -169,6 +169,7 @@ std::string outcome_table(const Report& report) {
   for (const auto& [status, count] : report.statuses) add("status " + status, std::to_string(count));
   for (const auto& [kind, count] : report.errors_by_kind) add("error: " + kind, std::to_string(count));
   for (const auto& [kind, why] : report.first_errors) add("first " + kind, why);
+  for (const auto& [cause, count] : report.reset_causes) add("reset: " + cause, std::to_string(count));
   if (report.unfinished != 0) add("under way at the end", std::to_string(report.unfinished));
   if (report.never_started != 0) add("due, but never started", std::to_string(report.never_started));
   add("bytes received", std::to_string(report.bytes_in));
@@ -191,16 +192,13 @@ std::string request_table(const Report& report) {
 
 std::string to_html(const Report& report) {
   const ReportSettings& asked = report.settings;
-  const std::string load =
-      asked.rate > 0 ? fmt::format("open loop, {:g} requests/s, {} arrivals", asked.rate, asked.arrivals)
-                     : "closed loop";
   std::string out = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>degu bench "
       "{}</title>\n<style>{}</style></head><body>\n",
       http::escape_html(asked.url), kStyle);
-  out += fmt::format("<h1>{}</h1>\n<p>{}, {} connections, {:.2f} s{}{}</p>\n", http::escape_html(asked.url),
-                     load, asked.connections, report.seconds,
+  out += fmt::format("<h1>{}</h1>\n<p>{}, {:.2f} s{}{}</p>\n", http::escape_html(asked.url),
+                     http::escape_html(describe_load(asked)), report.seconds,
                      asked.warmup_s > 0 ? fmt::format(" behind a warm-up of {:g} s", asked.warmup_s) : "",
                      report.interrupted ? ", interrupted" : "");
   out += "<div class=\"tiles\">\n";

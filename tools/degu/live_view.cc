@@ -66,6 +66,7 @@ std::string LiveView::line(const Progress& progress, const LoadOptions& options,
     return format_ms(static_cast<double>(value.count()) / 1e6);
   };
   std::string out = fmt::format("{:6.1f} s ", static_cast<double>(progress.elapsed.count()) / 1e9);
+  if (options.target.http2) out += "HTTP/2 ";
   const double done = share(progress, options);
   if (done >= 0) {
     const auto filled = static_cast<std::size_t>(done * static_cast<double>(kBar));

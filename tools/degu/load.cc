@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "http2_users.h"
 #include "user.h"
 
 namespace degu::bench {
@@ -99,8 +100,12 @@ LoadResult run_load(const LoadOptions& options, const Scenario& scenario,
       {
         ContextScope scope(context);
         for (int i = 0; i < options.connections; ++i) {
-          users.go([&shared, seed = options.seed * 1'000'003 + static_cast<uint64_t>(i)] {
-            User(shared, seed).run();
+          users.go([&shared, seed = options.seed * 1'000'003 + static_cast<uint64_t>(i * options.streams)] {
+            if (shared.options.target.http2) {
+              Http2Users(shared, seed).run();
+            } else {
+              User(shared, seed).run();
+            }
           });
         }
       }

@@ -18,7 +18,8 @@ namespace degu::bench {
 
 struct LoadOptions {
   Target target;
-  int connections = 64;                  ///< users; each has one connection and waits for its answer
+  int connections = 64;                  ///< each has one request under way, with HTTP/2 `streams`
+  int streams = 1;                       ///< of HTTP/2: users of a connection; each waits for its answer
   std::chrono::nanoseconds duration{0};  ///< behind the warm-up; 0: until `requests` have been sent
   std::chrono::nanoseconds warmup{0};    ///< load, but what starts in it is not counted
   std::chrono::nanoseconds timeout = std::chrono::seconds(30);  ///< for connecting, and for each answer

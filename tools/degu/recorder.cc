@@ -81,13 +81,20 @@ void Recorder::response(std::size_t request, int status, std::chrono::nanosecond
   add(here.kinds[static_cast<std::size_t>(ErrorKind::kStatus)], 1);
 }
 
-void Recorder::failure(std::size_t request, ErrorKind kind, std::string_view why) {
+void Recorder::failure(std::size_t request, ErrorKind kind, std::string_view why, std::string_view cause) {
   Shard& here = shard();
   add(here.errors[request], 1);
   add(here.kinds[static_cast<std::size_t>(kind)], 1);
   const std::lock_guard guard(lock_);
   std::string& first = first_errors_[static_cast<std::size_t>(kind)];
   if (first.empty()) first = why;
+  if (cause.empty()) return;
+  const auto known = causes_.find(cause);
+  if (known != causes_.end()) {
+    ++known->second;
+  } else {
+    causes_.emplace(cause, 1);
+  }
 }
 
 void Recorder::transferred(std::size_t in, std::size_t out) noexcept {
@@ -122,6 +129,8 @@ Totals Recorder::totals() const {
     sum.latency.add(request.latency);
     sum.sent.add(request.sent);
   }
+  const std::lock_guard guard(lock_);
+  sum.causes = causes_;
   return sum;
 }
 

@@ -40,6 +40,8 @@ struct Totals {
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   uint64_t unfinished = 0;
+  std::map<std::string, uint64_t, std::less<>>
+      causes;  ///< what servers gave as the cause of a failure, of HTTP/2
 
   uint64_t all_errors() const noexcept;
   /// Of any outcome but unfinished.
@@ -57,8 +59,8 @@ class Recorder {
   void response(std::size_t request, int status, std::chrono::nanoseconds latency,
                 std::chrono::nanoseconds sent) noexcept;
   /// No answer, or (kExtract, besides response()) one without what was to be taken from it. The first `why` of each
-  /// kind is kept.
-  void failure(std::size_t request, ErrorKind kind, std::string_view why);
+  /// kind is kept. `cause`: one of a few, which are counted; empty: none.
+  void failure(std::size_t request, ErrorKind kind, std::string_view why, std::string_view cause = {});
   void transferred(std::size_t in, std::size_t out) noexcept;
   /// The run ended before the answer came.
   void unfinished() noexcept;
@@ -74,8 +76,9 @@ class Recorder {
   std::size_t requests_;
   bool open_loop_;
   std::vector<std::unique_ptr<Shard>> shards_;
-  mutable rt::Lock lock_;  // guards first_errors_
+  mutable rt::Lock lock_;  // guards what follows
   std::array<std::string, kErrorKinds> first_errors_;
+  std::map<std::string, uint64_t, std::less<>> causes_;
 };
 
 }  // namespace degu::bench

@@ -69,10 +69,11 @@ void add_errors(const Report& report, std::string& out) {
                                           : fmt::format("{} ({:.3g} %): {}", report.errors, share,
                                                         listed(report.errors_by_kind)));
   for (const auto& [kind, why] : report.first_errors) out += row("", fmt::format("first {}: {}", kind, why));
+  if (!report.reset_causes.empty()) out += row("resets", listed(report.reset_causes));
   if (report.never_started != 0) {
     out += row("never started",
-               fmt::format("{}: due, but all connections were busy; their wait is in no latency",
-                           report.never_started));
+               fmt::format("{}: due, but all {} were busy; their wait is in no latency", report.never_started,
+                           report.settings.streams > 1 ? "streams" : "connections"));
   }
   if (report.unfinished != 0)
     out += row("unfinished", fmt::format("{} under way at the end", report.unfinished));
@@ -103,6 +104,16 @@ void add_latencies(const Report& report, std::string& out) {
 
 }  // namespace
 
+std::string describe_load(const ReportSettings& settings) {
+  std::string out = settings.protocol;
+  out += settings.rate > 0
+             ? fmt::format(", open loop, {:g} requests/s, {} arrivals", settings.rate, settings.arrivals)
+             : ", closed loop";
+  out += fmt::format(", {} connections", settings.connections);
+  if (settings.streams > 1) out += fmt::format(" of {} streams", settings.streams);
+  return out;
+}
+
 std::string format_ms(double value) {
   if (value < 0.9995) return fmt::format("{:.0f} us", value * 1e3);
   if (value < 999.5) return fmt::format("{:.2f} ms", value);
@@ -130,7 +141,9 @@ Report make_report(const LoadOptions& options, const Scenario& scenario, std::st
   const Totals& totals = result.totals;
   Report report;
   report.settings = {.url = std::move(url),
+                     .protocol = options.target.http2 ? "HTTP/2" : "HTTP/1.1",
                      .connections = options.connections,
+                     .streams = options.streams,
                      .rate = options.rate,
                      .arrivals = options.rate <= 0 ? "closed"
                                  : options.poisson ? "poisson"
@@ -147,6 +160,7 @@ Report make_report(const LoadOptions& options, const Scenario& scenario, std::st
     if (totals.errors[i] != 0) report.errors_by_kind[kind] = totals.errors[i];
     if (!result.first_errors[i].empty()) report.first_errors[kind] = result.first_errors[i];
   }
+  for (const auto& [cause, count] : totals.causes) report.reset_causes[cause] = count;
   for (const auto& [status, count] : totals.statuses) report.statuses[std::to_string(status)] = count;
   report.unfinished = totals.unfinished;
   report.never_started = result.never_started;
@@ -173,10 +187,7 @@ Report make_report(const LoadOptions& options, const Scenario& scenario, std::st
 std::string to_text(const Report& report) {
   const ReportSettings& asked = report.settings;
   std::string out = fmt::format("\n{}\n", asked.url);
-  const std::string load =
-      asked.rate > 0 ? fmt::format("open loop, {:g} requests/s, {} arrivals", asked.rate, asked.arrivals)
-                     : "closed loop";
-  out += row("load", fmt::format("{}, {} connections, {:.2f} s{}", load, asked.connections, report.seconds,
+  out += row("load", fmt::format("{}, {:.2f} s{}", describe_load(asked), report.seconds,
                                  report.interrupted ? ", interrupted" : ""));
   out += row("requests", fmt::format("{}, {:.1f} answers/s", report.requests, report.rate));
   if (!report.statuses.empty()) out += row("statuses", listed(report.statuses));

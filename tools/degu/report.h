@@ -68,13 +68,16 @@ BOOST_DESCRIBE_STRUCT(ReportRequest, (), (name, errors, latency))
 /// How the run was asked for.
 struct ReportSettings {
   std::string url;
+  std::string protocol = "HTTP/1.1";
   int connections = 0;
+  int streams = 1;       ///< of each connection
   double rate = 0;       ///< 0: closed loop
   std::string arrivals;  ///< "closed", "constant", "poisson"
   double warmup_s = 0;
   std::string scenario;  ///< the file; empty: one request
 };
-BOOST_DESCRIBE_STRUCT(ReportSettings, (), (url, connections, rate, arrivals, warmup_s, scenario))
+BOOST_DESCRIBE_STRUCT(ReportSettings, (),
+                      (url, protocol, connections, streams, rate, arrivals, warmup_s, scenario))
 
 struct Report {
   int version = 1;  ///< of this format
@@ -86,6 +89,7 @@ struct Report {
   uint64_t errors = 0;    ///< of all kinds
   std::map<std::string, uint64_t> errors_by_kind;
   std::map<std::string, std::string> first_errors;  ///< of each kind, what the first one said
+  std::map<std::string, uint64_t> reset_causes;     ///< of HTTP/2: "RST_STREAM CANCEL", "GOAWAY NO_ERROR"
   std::map<std::string, uint64_t> statuses;
   uint64_t unfinished = 0;     ///< under way when the run ended
   uint64_t never_started = 0;  ///< open loop: due, but every user was busy until the end
@@ -104,9 +108,9 @@ struct Report {
 };
 BOOST_DESCRIBE_STRUCT(Report, (),
                       (version, settings, seconds, interrupted, requests, rate, errors, errors_by_kind,
-                       first_errors, statuses, unfinished, never_started, bytes_in, bytes_out, latency,
-                       latency_uncorrected, percentiles, percentiles_uncorrected, histogram, timeline,
-                       by_request))
+                       first_errors, reset_causes, statuses, unfinished, never_started, bytes_in, bytes_out,
+                       latency, latency_uncorrected, percentiles, percentiles_uncorrected, histogram,
+                       timeline, by_request))
 
 LatencySummary summarize(const Histogram& histogram);
 /// `scenario_file` only for the record.
@@ -114,6 +118,8 @@ Report make_report(const LoadOptions& options, const Scenario& scenario, std::st
                    std::string scenario_file, const LoadResult& result);
 /// The table at the end of a run, with a newline at its end.
 std::string to_text(const Report& report);
+/// "HTTP/2, closed loop, 4 connections of 10 streams".
+std::string describe_load(const ReportSettings& settings);
 /// "412 us", "3.21 ms", "1.50 s".
 std::string format_ms(double ms);
 

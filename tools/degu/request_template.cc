@@ -27,6 +27,13 @@ std::string lowered(std::string_view text) {
   return out;
 }
 
+// HTTP/2 lets no value begin or end with white space (RFC 9113 section 8.2.1); HTTP/1.1 takes it for no part of it.
+void trim(std::string& value) {
+  constexpr std::string_view kSpace = " \t";
+  value.erase(value.find_last_not_of(kSpace) + 1);
+  value.erase(0, value.find_first_not_of(kSpace));
+}
+
 void check(const RequestText& text) {
   if (!is_token(text.method)) refuse(fmt::format("\"{}\" is no method", text.method));
   if (text.method == "CONNECT") refuse("CONNECT makes a tunnel, which is not measured here");
@@ -50,21 +57,46 @@ void check(const RequestText& text) {
 
 RequestTemplate::RequestTemplate(const RequestText& text, const Target& target,
                                  const std::vector<std::string>& variables)
-    : method_(text.method), head_(text.method == "HEAD"), json_body_(text.json_body) {
+    : method_(text.method),
+      scheme_(target.tls ? "https" : "http"),
+      head_(text.method == "HEAD"),
+      json_body_(text.json_body) {
   check(text);
   path_ = compile(text.path, variables);
-  bool has_host = false;
-  bool has_type = false;
-  for (const auto& [name, value] : text.headers) {
-    headers_.emplace_back(name, compile(value, variables));
-    has_host = has_host || lowered(name) == "host";
-    has_type = has_type || lowered(name) == "content-type";
-  }
-  if (!has_host) headers_.insert(headers_.begin(), {"Host", Pieces{{target.authority, kNone}}});
-  if (text.json_body && !has_type) headers_.push_back({"Content-Type", Pieces{{"application/json", kNone}}});
+  const auto given = [&](std::string_view name) {
+    return std::count_if(text.headers.begin(), text.headers.end(),
+                         [&](const auto& header) { return lowered(header.first) == name; });
+  };
+  if (target.http2 && given("host") > 1) refuse("the header Host is given twice");
+  if (given("host") == 0) add_header("Host", target.authority, target, {});
+  for (const auto& [name, value] : text.headers) add_header(name, value, target, variables);
+  if (text.json_body && given("content-type") == 0)
+    add_header("Content-Type", "application/json", target, {});
   body_ = compile(text.body, variables);
   has_length_ = !text.body.empty() || text.method == "POST" || text.method == "PUT" || text.method == "PATCH";
-  if (needs_.empty()) render({}, fixed_);
+  if (!needs_.empty()) return;
+  if (target.http2) {
+    render({}, fixed_fields_);
+  } else {
+    render({}, fixed_);
+  }
+}
+
+void RequestTemplate::add_header(std::string_view name, std::string_view value, const Target& target,
+                                 const std::vector<std::string>& variables) {
+  if (!target.http2) {
+    headers_.emplace_back(name, compile(value, variables));
+    return;
+  }
+  std::string low = lowered(name);
+  const bool te = low == "te" && value != "trailers";
+  if (te || low == "keep-alive" || low == "proxy-connection" || low == "upgrade")
+    refuse(fmt::format("the header {} belongs to HTTP/1.1", name));
+  if (low == "host") {
+    headers_.emplace(headers_.begin(), ":authority", compile(value, variables));
+  } else {
+    headers_.emplace_back(std::move(low), compile(value, variables));
+  }
 }
 
 RequestTemplate::Pieces RequestTemplate::compile(std::string_view text,
@@ -111,6 +143,31 @@ void RequestTemplate::render(const std::vector<std::string>& values, std::string
   fill(body_, json_body_ ? Place::kJson : Place::kText, values, body);
   fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n\r\n", body.size());
   out.append(body);
+}
+
+void RequestTemplate::render(const std::vector<std::string>& values, RequestFields& out) const {
+  std::size_t count = 0;
+  const auto add = [&](std::string_view name) -> std::string& {
+    if (count == out.list.size()) out.list.emplace_back();
+    auto& [field, value] = out.list[count++];
+    field = name;
+    value.clear();
+    return value;
+  };
+  add(":method") = method_;
+  add(":scheme") = scheme_;
+  fill(path_, Place::kPath, values, add(":path"));
+  for (const auto& [name, pieces] : headers_) {
+    std::string& value = add(name);
+    fill(pieces, Place::kHeader, values, value);
+    trim(value);
+  }
+  out.body.clear();
+  if (has_length_) {
+    fill(body_, json_body_ ? Place::kJson : Place::kText, values, out.body);
+    fmt::format_to(std::back_inserter(add("content-length")), "{}", out.body.size());
+  }
+  out.list.resize(count);
 }
 
 void RequestTemplate::fill(const Pieces& pieces, Place place, const std::vector<std::string>& values,

@@ -57,6 +57,63 @@ TEST(RequestTemplate, EscapesValuesForTheirPlace) {
             "POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 7\r\n\r\n<&>${v}");
 }
 
+Target http2_target(bool tls = false) {
+  Target target = kTarget;
+  target.http2 = true;
+  target.tls = tls;
+  return target;
+}
+
+std::string listed(const RequestFields& fields) {
+  std::string out;
+  for (const auto& [name, value] : fields.list) out += name + "=" + value + "|";
+  return out + fields.body;
+}
+
+TEST(RequestTemplate, WritesTheFieldsOfHttp2) {
+  const auto fields = [](const RequestText& text, bool tls = false) {
+    return listed(RequestTemplate(text, http2_target(tls), {}).fixed_fields());
+  };
+  EXPECT_EQ(fields({}), ":method=GET|:scheme=http|:path=/|:authority=shop.example|");
+  EXPECT_EQ(fields({}, true), ":method=GET|:scheme=https|:path=/|:authority=shop.example|");
+  EXPECT_EQ(
+      fields({.method = "POST",
+              .path = "/a",
+              .headers = {{"X-A", " b\t"}, {"HOST", "other"}, {"TE", "trailers"}, {"X-E", " "}},
+              .body = "hello"}),
+      ":method=POST|:scheme=http|:path=/a|:authority=other|x-a=b|te=trailers|x-e=|content-length=5|hello");
+  EXPECT_EQ(fields({.method = "PUT"}),
+            ":method=PUT|:scheme=http|:path=/|:authority=shop.example|content-length=0|");
+}
+
+TEST(RequestTemplate, FillsTheFieldsOfHttp2) {
+  const RequestTemplate request({.method = "POST",
+                                 .path = "/x/${v}",
+                                 .headers = {{"X-V", "${v}"}},
+                                 .body = R"({"v":"${v}"})",
+                                 .json_body = true},
+                                http2_target(), {"v"});
+  RequestFields out;
+  for (int i = 0; i < 2; ++i) {  // in the memory of the first the second time
+    request.render({" a\r\n/\"b "}, out);
+    EXPECT_EQ(listed(out),
+              ":method=POST|:scheme=http|:path=/x/%20a%0D%0A%2F%22b%20|:authority=shop.example|x-v=a/\"b|"
+              "content-type=application/json|content-length=19|{\"v\":\" a\\r\\n/\\\"b \"}");
+  }
+  RequestTemplate({.path = "/${v}"}, http2_target(), {"v"}).render({"1"}, out);
+  EXPECT_EQ(listed(out), ":method=GET|:scheme=http|:path=/1|:authority=shop.example|");
+}
+
+TEST(RequestTemplate, RefusesForHttp2WhatBelongsToHttp1) {
+  for (const auto& header : std::vector<std::pair<std::string, std::string>>{
+           {"Keep-Alive", "1"}, {"Proxy-Connection", "close"}, {"Upgrade", "h2c"}, {"TE", "gzip"}}) {
+    const RequestText text{.headers = {header}};
+    EXPECT_THROW(RequestTemplate(text, http2_target(), {}), Error) << header.first;
+    EXPECT_NO_THROW(RequestTemplate(text, kTarget, {})) << header.first;
+  }
+  EXPECT_THROW(RequestTemplate({.headers = {{"Host", "a"}, {"host", "b"}}}, http2_target(), {}), Error);
+}
+
 TEST(RequestTemplate, RefusesWhatWouldBeNoRequest) {
   for (const RequestText& text :
        {RequestText{.method = ""}, RequestText{.method = "GET /x"}, RequestText{.method = "CONNECT"},

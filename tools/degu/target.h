@@ -10,6 +10,7 @@ namespace degu::bench {
 /// Of "http://host:port/path?query" or https; the port may be absent, and so may the path.
 struct Target {
   bool tls = false;
+  bool http2 = false;     ///< not of the URL: what is spoken there
   std::string host;       ///< a name or an address, without brackets
   std::string authority;  ///< as in the URL: what the Host field says
   std::string host_port;  ///< what to connect to

@@ -13,17 +13,11 @@ namespace degu::bench {
 namespace {
 
 constexpr std::size_t kBufferBytes = 32 * 1024;
-constexpr auto kRefusedPause =
-    std::chrono::milliseconds(10);  // so that a server which is down is not hammered
 
 }  // namespace
 
 User::User(Shared& shared, uint64_t seed)
-    : shared_(shared),
-      random_(seed),
-      buffer_(kBufferBytes),
-      values_(shared.scenario.variables().size()),
-      known_(shared.scenario.variables().size()) {}
+    : shared_(shared), values_(shared.scenario, seed), buffer_(kBufferBytes) {}
 
 void User::run() try {
   while (const auto start = shared_.arrivals.next()) {
@@ -33,7 +27,7 @@ void User::run() try {
     } else if (current_context().done()) {
       return;
     }
-    const std::size_t request = shared_.scenario.pick(random_);
+    const std::size_t request = values_.pick();
     perform(request, *start, 0);
     const auto think = shared_.scenario.requests()[request].think;
     if (think.count() > 0) degu::sleep(think);
@@ -45,10 +39,10 @@ void User::run() try {
 // `start`: when it was to be sent. What it needs of earlier answers is asked for first, and counts as requests of their own.
 void User::perform(std::size_t request, TimePoint start, int depth) {
   const ScenarioRequest& what = shared_.scenario.requests()[request];
-  if (!what.request.needs().empty() && !provide(request, start, depth)) return;
+  if (!provide(request, start, depth)) return;
   std::string_view bytes = what.request.fixed();
   if (!what.request.needs().empty()) {
-    what.request.render(values_, rendered_);
+    what.request.render(values_.draw(request), rendered_);
     bytes = rendered_;
   }
   request_ = request;
@@ -63,18 +57,13 @@ void User::perform(std::size_t request, TimePoint start, int depth) {
   const TimePoint done = now();
   if (counted_) shared_.recorder.response(request, parser_.status(), done - intended, done - sent_);
   if (!parser_.keep_alive()) stream_ = {};
-  if (!what.gives.empty()) take_values(request);
+  if (!what.gives.empty()) values_.take(request, body_, counted_ ? &shared_.recorder : nullptr);
 }
 
 bool User::provide(std::size_t request, TimePoint start, int depth) {
-  for (const std::size_t need : shared_.scenario.requests()[request].request.needs()) {
-    const Variable& variable = shared_.scenario.variables()[need];
-    if (variable.source != Variable::Source::kResponse) {
-      shared_.scenario.draw(need, random_, values_[need]);
-      continue;
-    }
-    if (!known_[need]) perform(variable.request, depth == 0 ? start : now(), depth + 1);
-    if (!known_[need]) return false;
+  while (const auto giver = values_.missing(request)) {
+    perform(*giver, depth == 0 ? start : now(), depth + 1);
+    if (values_.missing(request) == giver) return false;
   }
   return true;
 }
@@ -129,17 +118,6 @@ bool User::receive() {
   }
   if (counted_) shared_.recorder.transferred(received, 0);
   return true;
-}
-
-void User::take_values(std::size_t request) {
-  const ScenarioRequest& what = shared_.scenario.requests()[request];
-  for (const std::size_t variable : what.gives) {
-    const std::string& pointer = shared_.scenario.variables()[variable].pointer;
-    known_[variable] = find_by_pointer(body_, pointer, values_[variable]);
-    if (known_[variable] || !counted_) continue;
-    shared_.recorder.failure(request, ErrorKind::kExtract,
-                             "the answer to " + what.name + " has no value at \"" + pointer + "\"");
-  }
 }
 
 void User::fail(ErrorKind kind, std::string_view why) {

@@ -1,32 +1,18 @@
-// User: one connection that sends requests one after another.
+// User: one connection of HTTP/1.1 that sends requests one after another.
 #pragma once
 
-#include <degu/base/random.h>
 #include <degu/base/time.h>
 #include <degu/net/tcp.h>
-#include <degu/net/tls.h>
 
 #include <cstddef>
 #include <string>
 #include <vector>
 
-#include "arrivals.h"
-#include "load.h"
-#include "recorder.h"
 #include "response_parser.h"
-#include "scenario.h"
+#include "shared.h"
+#include "user_values.h"
 
 namespace degu::bench {
-
-/// What the users of a run share. They only read it, but for the recorder and the arrivals, which are thread-safe.
-struct Shared {
-  const LoadOptions& options;
-  const Scenario& scenario;
-  const net::TlsClient* tls = nullptr;  ///< null: plain
-  Arrivals& arrivals;
-  Recorder& recorder;
-  TimePoint measure_from;
-};
 
 /// Belongs to one goroutine. A steady request allocates nothing, and takes one write and one read.
 class User {
@@ -42,19 +28,16 @@ class User {
   bool connect();
   bool send(std::string_view bytes);
   bool receive();
-  void take_values(std::size_t request);
   void fail(ErrorKind kind, std::string_view why);
   bool lost(int error, TimePoint deadline);
 
   Shared& shared_;
-  Random random_;
+  UserValues values_;
   net::TcpStream stream_;
   ResponseParser parser_;
   std::vector<char> buffer_;
   std::string rendered_;
   std::string body_;
-  std::vector<std::string> values_;  // of the variables
-  std::vector<bool> known_;          // those of answers: there has been one
   // Of the request under way:
   std::size_t request_ = 0;
   bool counted_ = false;
