@@ -153,10 +153,11 @@ class LocalQueue {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
-  // The lines of the record that its turn will touch.
+  // The lines of the record that its turn will touch. By numbers: `g` may be null, and a pointer may not move from there.
   static void prefetch(const G* g) noexcept {
-    const char* record = reinterpret_cast<const char*>(g);
-    for (int line = 0; line < 3; ++line) __builtin_prefetch(record + line * 64, 1);
+    const auto record = reinterpret_cast<uintptr_t>(g);
+    for (uintptr_t line = 0; line < 3; ++line)
+      __builtin_prefetch(reinterpret_cast<const void*>(record + line * 64), 1);
   }
 
   // Written under the lock; the indices are read by anybody.
