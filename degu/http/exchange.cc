@@ -26,19 +26,22 @@ void clear_bounded(std::string& text) {
 }
 
 bool is_framing_field(std::string_view name) noexcept {
-  for (const std::string_view framing :
-       {"content-length", "transfer-encoding", "connection", "date", "keep-alive", "upgrade", "trailer"}) {
+  for (const std::string_view framing : {"content-length", "transfer-encoding", "connection", "date",
+                                         "keep-alive", "proxy-connection", "upgrade", "trailer"}) {
     if (internal::equals_ignoring_case(name, framing)) return true;
   }
   return false;
 }
 
-void check_field(std::string_view name, std::string_view value) {
+// The value without the white space around it, which is no part of it (RFC 9110 section 5.5), and which HTTP/2 forbids (RFC
+// 9113 section 8.2.1).
+std::string_view checked_value(std::string_view name, std::string_view value) {
   if (!internal::is_token(name)) throw Error(Code::kInternal, "a response header name is not a token");
   if (!internal::is_field_value(value)) {
     throw Error(Code::kInternal, fmt::format("the response header {} has control characters", name));
   }
   if (is_framing_field(name)) throw Error(Code::kInternal, fmt::format("{} is set by the server", name));
+  return internal::trim(value);
 }
 
 // The characters that a URI reference is made of, RFC 3986 section 2; browsers read '\\' as '/', so it is not among them.
@@ -154,8 +157,7 @@ std::string_view Exchange::trailer(std::string_view name) const noexcept {
 }
 
 void ResponseStream::add_trailer(std::string_view name, std::string_view value) {
-  check_field(name, value);
-  internal::append_field(exchange_.state_->response_trailers, name, value);
+  internal::append_field(exchange_.state_->response_trailers, name, checked_value(name, value));
 }
 
 void ResponseStream::write(std::string_view piece) {
@@ -289,7 +291,7 @@ int Exchange::status() const noexcept {
 }
 
 void Exchange::set_header(std::string_view name, std::string_view value) {
-  check_field(name, value);
+  value = checked_value(name, value);
   if (internal::equals_ignoring_case(name, "content-type")) {
     state_->content_type = value;
     return;
@@ -300,15 +302,14 @@ void Exchange::set_header(std::string_view name, std::string_view value) {
 
 void Exchange::add_header(std::string_view name, std::string_view value) {
   if (internal::equals_ignoring_case(name, "content-type")) return set_header(name, value);
-  check_field(name, value);
-  internal::append_field(state_->fields, name, value);
+  internal::append_field(state_->fields, name, checked_value(name, value));
 }
 
 std::string& Exchange::begin_body(int status, std::string_view content_type) {
   if (!internal::is_field_value(content_type)) throw Error(Code::kInternal, "bad content type");
   this->status(status);
   state_->has_body = true;
-  state_->content_type = content_type;
+  state_->content_type = internal::trim(content_type);
   state_->shared_text.reset();
   state_->forget_body();
   clear_bounded(state_->text);

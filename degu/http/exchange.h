@@ -197,7 +197,7 @@ class Exchange {
   int status() const noexcept;
   /// Replaces or adds. Throws Error(kInternal) for a name that is no token, a value with control characters
   /// (so no response splitting), and for framing fields (Content-Length, Transfer-Encoding, Connection,
-  /// Date), which are ours.
+  /// Date), which are ours. White space around a value is no part of it.
   void set_header(std::string_view name, std::string_view value);
   /// Adds another field of that name, e.g. Set-Cookie.
   void add_header(std::string_view name, std::string_view value);
