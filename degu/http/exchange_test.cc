@@ -142,7 +142,8 @@ TEST(Exchange, RefusesToSplitResponses) {
                                                                   {"", "a"},
                                                                   {"Content-Length", "5"},
                                                                   {"transfer-encoding", "chunked"},
-                                                                  {"Connection", "close"}}) {
+                                                                  {"Connection", "close"},
+                                                                  {"Proxy-Connection", "close"}}) {
     const Router router = with("/", [=](Exchange& c) {
       c.text(200, "ok");
       c.set_header(name, value);

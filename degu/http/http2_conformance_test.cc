@@ -881,10 +881,14 @@ TEST(Http2Conformance, KeepsTheTableOfTheClient) {
     client.send(FrameClient::kReset, 0, 7, number(kCancel));
     client.send(FrameClient::kHeaders, kWhole, 9, fields + "\xbe\xbf");
     EXPECT_EQ(client.wait(9).body, "value|two");
+    // ... and what comes for a stream that is closed.
+    client.send(FrameClient::kHeaders, kWhole, 1, fields + std::string("\x40\x03x-b\x05three", 11));
+    client.send(FrameClient::kHeaders, kWhole, 11, fields + "\xbe\xc0");
+    EXPECT_EQ(client.wait(11).body, "value|three");
     // A table of nothing forgets everything (RFC 7541 section 4.3), and one of the full size begins empty.
-    client.send(FrameClient::kHeaders, kWhole, 11, "\x20\x3f\xe1\x1f" + fields + stored);
-    EXPECT_EQ(client.wait(11).body, "value|");
-    client.send(FrameClient::kHeaders, kWhole, 13, fields + "\xbf");
+    client.send(FrameClient::kHeaders, kWhole, 13, "\x20\x3f\xe1\x1f" + fields + stored);
+    EXPECT_EQ(client.wait(13).body, "value|");
+    client.send(FrameClient::kHeaders, kWhole, 15, fields + "\xbf");
     EXPECT_TRUE(client.wait_for_end());
     EXPECT_EQ(client.goaways.back().second, kCompressionError);
   });
