@@ -27,7 +27,7 @@ struct LoadOptions {
   double rate = 0;        ///< a second, over all users; 0: closed loop
   bool poisson = false;
   uint64_t seed = 1;
-  net::TlsClientOptions tls;
+  net::TlsClientOptions tls;  ///< its ALPN offers what Target::http2 says
 };
 
 /// A piece of the measured time.
