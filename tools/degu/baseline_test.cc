@@ -62,6 +62,12 @@ TEST(Baseline, PrintsChangesAndUnlikeRuns) {
   const std::string text = to_text(compare_with(before, after), before, after);
   EXPECT_NE(text.find("+50.0 %  probably real"), std::string::npos) << text;
   EXPECT_EQ(text.find("different"), std::string::npos) << text;
+  for (const auto change : {+[](ReportSettings& one) { one.protocol = "HTTP/2"; },
+                            +[](ReportSettings& one) { one.streams = 7; }}) {
+    Report other = after;
+    change(other.settings);
+    EXPECT_NE(to_text({}, before, other).find("different loads"), std::string::npos);
+  }
   after.settings.rate = 7;
   after.settings.url = "http://b/";
   const std::string unlike = to_text(compare_with(before, after), before, after);

@@ -169,6 +169,7 @@ std::string outcome_table(const Report& report) {
   for (const auto& [status, count] : report.statuses) add("status " + status, std::to_string(count));
   for (const auto& [kind, count] : report.errors_by_kind) add("error: " + kind, std::to_string(count));
   for (const auto& [kind, why] : report.first_errors) add("first " + kind, why);
+  if (report.stream_limit) add("streams that the server takes at once", std::to_string(*report.stream_limit));
   for (const auto& [cause, count] : report.reset_causes) add("reset: " + cause, std::to_string(count));
   if (report.unfinished != 0) add("under way at the end", std::to_string(report.unfinished));
   if (report.never_started != 0) add("due, but never started", std::to_string(report.never_started));

@@ -8,7 +8,9 @@ namespace {
 Report report() {
   Report one;
   one.settings = {.url = "http://a/<script>alert('x')</script>&",
+                  .protocol = "HTTP/2",
                   .connections = 2,
+                  .streams = 7,
                   .rate = 10,
                   .arrivals = "poisson",
                   .warmup_s = 0,
@@ -22,6 +24,8 @@ Report report() {
   one.histogram = {{1, 3, 20}, {3, 9, 10}};
   one.timeline = {{0, 1, 10, 0, 1, 2, 3}, {1, 1, 20, 1, 1, 5, 9}};
   one.first_errors = {{"parse", "<b>bad</b>"}};
+  one.reset_causes = {{"RST_STREAM CANCEL", 3}};
+  one.stream_limit = 100;
   one.by_request = {{"<one>", 0, one.latency}, {"two", 1, one.latency}};
   return one;
 }
@@ -41,7 +45,9 @@ TEST(HtmlReport, IsOnePageThatAsksForNothing) {
   EXPECT_EQ(count(page, "<rect "), 2u);
   for (const char* outside : {"<script", "<link", "<img", "src=", "href=", "url(", "@import"})
     EXPECT_EQ(count(page, outside), 0u) << outside;
-  EXPECT_NE(page.find("uncorrected"), std::string::npos);
+  for (const char* told : {"uncorrected", "HTTP/2, open loop", "2 connections of 7 streams",
+                           "reset: RST_STREAM CANCEL", "streams that the server takes at once"})
+    EXPECT_GT(count(page, told), 0U) << told;
 }
 
 TEST(HtmlReport, EscapesWhatOthersWrote) {

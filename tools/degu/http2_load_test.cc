@@ -444,6 +444,13 @@ TEST(Http2Load, KeepsToTheServersLimitOfStreams) {
   EXPECT_EQ(result.totals.latency.count(), 40U);
   EXPECT_EQ(result.totals.all_errors(), 0U);
   EXPECT_EQ(connections, 1);
+  Report report = make_report(options, one_request(options), "u", "", result);
+  EXPECT_EQ(report.stream_limit, 2U);
+  EXPECT_THAT(to_text(report), HasSubstr("takes 2 streams"));
+  options.streams = 2;
+  report = make_report(options, one_request(options), "u", "", result);
+  EXPECT_FALSE(report.stream_limit);  // it is what was asked for
+  EXPECT_THAT(to_text(report), ::testing::Not(HasSubstr("takes")));
 }
 
 TEST(Http2Load, CountsResetsByTheirCode) {

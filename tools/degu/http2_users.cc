@@ -160,6 +160,7 @@ bool Http2Users::connect(User& user) try {
   Http2Connection::Owner& owner = *this;
   connection_ = std::make_unique<Http2Connection>(std::move(stream), owner);
   connection_->open(deadline);
+  shared_.recorder.allowed_streams(connection_->stream_limit());
   under_way_.remove(user);
   time_ = now();
   return true;

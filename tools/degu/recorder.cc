@@ -2,6 +2,7 @@
 
 #include <degu/rt/park.h>
 
+#include <algorithm>
 #include <mutex>
 #include <numeric>
 
@@ -105,6 +106,11 @@ void Recorder::transferred(std::size_t in, std::size_t out) noexcept {
 
 void Recorder::unfinished() noexcept { add(shard().unfinished, 1); }
 
+void Recorder::allowed_streams(uint64_t count) noexcept {
+  const std::lock_guard guard(lock_);
+  stream_limit_ = stream_limit_ == 0 ? count : std::min(stream_limit_, count);
+}
+
 Totals Recorder::totals() const {
   Totals sum;
   sum.requests.resize(requests_);
@@ -131,6 +137,7 @@ Totals Recorder::totals() const {
   }
   const std::lock_guard guard(lock_);
   sum.causes = causes_;
+  sum.stream_limit = stream_limit_;
   return sum;
 }
 

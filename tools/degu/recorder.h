@@ -40,8 +40,10 @@ struct Totals {
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   uint64_t unfinished = 0;
-  std::map<std::string, uint64_t, std::less<>>
-      causes;  ///< what servers gave as the cause of a failure, of HTTP/2
+  uint64_t stream_limit =
+      0;  ///< of HTTP/2: the least that a server allowed at once on a connection; 0: unknown
+  /// Of HTTP/2: what servers gave as the cause of a failure.
+  std::map<std::string, uint64_t, std::less<>> causes;
 
   uint64_t all_errors() const noexcept;
   /// Of any outcome but unfinished.
@@ -65,6 +67,9 @@ class Recorder {
   /// The run ended before the answer came.
   void unfinished() noexcept;
 
+  /// A server of HTTP/2 allows so many streams at once on a connection.
+  void allowed_streams(uint64_t count) noexcept;
+
   Totals totals() const;
   std::string first_error(ErrorKind kind) const;
   bool open_loop() const noexcept { return open_loop_; }
@@ -79,6 +84,7 @@ class Recorder {
   mutable rt::Lock lock_;  // guards what follows
   std::array<std::string, kErrorKinds> first_errors_;
   std::map<std::string, uint64_t, std::less<>> causes_;
+  uint64_t stream_limit_ = 0;
 };
 
 }  // namespace degu::bench

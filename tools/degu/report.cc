@@ -160,6 +160,8 @@ Report make_report(const LoadOptions& options, const Scenario& scenario, std::st
     if (totals.errors[i] != 0) report.errors_by_kind[kind] = totals.errors[i];
     if (!result.first_errors[i].empty()) report.first_errors[kind] = result.first_errors[i];
   }
+  if (totals.stream_limit != 0 && totals.stream_limit < static_cast<uint64_t>(options.streams))
+    report.stream_limit = totals.stream_limit;
   for (const auto& [cause, count] : totals.causes) report.reset_causes[cause] = count;
   for (const auto& [status, count] : totals.statuses) report.statuses[std::to_string(status)] = count;
   report.unfinished = totals.unfinished;
@@ -189,6 +191,10 @@ std::string to_text(const Report& report) {
   std::string out = fmt::format("\n{}\n", asked.url);
   out += row("load", fmt::format("{}, {:.2f} s{}", describe_load(asked), report.seconds,
                                  report.interrupted ? ", interrupted" : ""));
+  if (report.stream_limit) {
+    out += row("", fmt::format("the server takes {} streams of a connection at once: the others waited",
+                               *report.stream_limit));
+  }
   out += row("requests", fmt::format("{}, {:.1f} answers/s", report.requests, report.rate));
   if (!report.statuses.empty()) out += row("statuses", listed(report.statuses));
   add_errors(report, out);

@@ -90,6 +90,8 @@ struct Report {
   std::map<std::string, uint64_t> errors_by_kind;
   std::map<std::string, std::string> first_errors;  ///< of each kind, what the first one said
   std::map<std::string, uint64_t> reset_causes;     ///< of HTTP/2: "RST_STREAM CANCEL", "GOAWAY NO_ERROR"
+  std::optional<uint64_t>
+      stream_limit;  ///< of HTTP/2: what the server allowed, if that was less than asked for
   std::map<std::string, uint64_t> statuses;
   uint64_t unfinished = 0;     ///< under way when the run ended
   uint64_t never_started = 0;  ///< open loop: due, but every user was busy until the end
@@ -108,9 +110,9 @@ struct Report {
 };
 BOOST_DESCRIBE_STRUCT(Report, (),
                       (version, settings, seconds, interrupted, requests, rate, errors, errors_by_kind,
-                       first_errors, reset_causes, statuses, unfinished, never_started, bytes_in, bytes_out,
-                       latency, latency_uncorrected, percentiles, percentiles_uncorrected, histogram,
-                       timeline, by_request))
+                       first_errors, reset_causes, stream_limit, statuses, unfinished, never_started,
+                       bytes_in, bytes_out, latency, latency_uncorrected, percentiles,
+                       percentiles_uncorrected, histogram, timeline, by_request))
 
 LatencySummary summarize(const Histogram& histogram);
 /// `scenario_file` only for the record.
