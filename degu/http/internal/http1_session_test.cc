@@ -1,4 +1,5 @@
 #include <degu/http/internal/http1_session.h>
+#include <degu/http/internal/refusals.h>
 #include <degu/http/websocket.h>
 #include <degu/net/pipe.h>
 #include <degu/net/tcp.h>
@@ -76,8 +77,10 @@ class Http1SessionTest : public ::testing::Test {
   Router router_;
   ServerOptions options_;
   std::atomic<bool> draining_{false};
+  std::atomic<bool> closing_{false};
   Context drain_;
-  ConnectionEnv env_{*router_.table(), options_, draining_, drain_};
+  Refusals refusals_{nullptr};
+  ConnectionEnv env_{*router_.table(), options_, draining_, closing_, drain_, refusals_};
 };
 
 TEST_F(Http1SessionTest, ServesOthersWhileAWebSocketLasts) {

@@ -9,6 +9,7 @@
 #include <degu/context/context.h>
 #include <degu/http/internal/connection.h>
 #include <degu/http/internal/http2_session.h>
+#include <degu/http/internal/refusals.h>
 #include <degu/http/internal/route_table.h>
 #include <degu/http/router.h>
 #include <degu/http/server.h>
@@ -287,8 +288,10 @@ void check(std::string_view input, std::size_t step) {
   const Router router = make_router(handled);
   const ServerOptions options;
   const std::atomic<bool> draining{false};
+  const std::atomic<bool> closing{false};
   const auto drain = with_cancel(Context());
-  const ConnectionEnv env{*router.table(), options, draining, drain.context};
+  Refusals refusals{nullptr};
+  const ConnectionEnv env{*router.table(), options, draining, closing, drain.context, refusals};
   auto [client, end] = net::pipe();
   Connection connection(
       net::TcpStream(std::move(end).take_socket()), with_cancel(current_context()), [](Connection&) {},

@@ -1,6 +1,7 @@
 #include <degu/context/context.h>
 #include <degu/http/internal/connection.h>
 #include <degu/http/internal/http2_session.h>
+#include <degu/http/internal/refusals.h>
 #include <degu/http/internal/route_table.h>
 #include <degu/http/router.h>
 #include <degu/http/server.h>
@@ -29,7 +30,7 @@ using degu::testing::FrameClient;
 class Dialogue {
  public:
   explicit Dialogue(const Router& router)
-      : env_{*router.table(), options_, draining_, drain_.context}, ends_(net::pipe()) {
+      : env_{*router.table(), options_, draining_, closing_, drain_.context, refusals_}, ends_(net::pipe()) {
     serving_.go([this] {
       Connection connection(
           net::TcpStream(std::move(ends_.second).take_socket()), with_cancel(current_context()),
@@ -62,7 +63,9 @@ class Dialogue {
  private:
   const ServerOptions options_;
   const std::atomic<bool> draining_{false};
+  const std::atomic<bool> closing_{false};
   const ContextAnd<CancelFunc> drain_ = with_cancel(Context());
+  Refusals refusals_{nullptr};
   const ConnectionEnv env_;
   std::pair<net::Stream, net::Stream> ends_;
   WaitGroup serving_;
