@@ -3,6 +3,8 @@
 #include <degu/http/content_coding.h>
 #include <degu/http/internal/client_call.h>
 #include <degu/http/internal/client_connector.h>
+#include <degu/http/internal/client_http2_call.h>
+#include <degu/http/internal/client_http2_pool.h>
 #include <degu/http/internal/client_pool.h>
 #include <degu/http/internal/client_request.h>
 #include <degu/http/internal/fields.h>
@@ -20,6 +22,8 @@ namespace degu::http {
 namespace {
 
 using internal::ClientCall;
+using internal::ClientHttp2Call;
+using internal::ClientHttp2Pool;
 using internal::ClientPool;
 using internal::ClientRequest;
 using internal::NotAnswered;
@@ -49,8 +53,22 @@ std::optional<Coding> coding_to_decode(const internal::ResponseHead& head) {
 // The head that has come, and the call that will read its body.
 struct Answer {
   internal::ResponseHead head;
-  std::unique_ptr<ClientCall> call;
+  std::unique_ptr<internal::BodyReader> call;
 };
+
+// Where a request is sent: a stream of HTTP/2, or else a connection of HTTP/1.1.
+struct Way {
+  ClientHttp2Pool::Slot http2;
+  ClientPool::Lease http1;
+  bool reused() const noexcept { return http2 ? http2.reused() : http1.reused(); }
+};
+
+internal::PoolLimits pool_limits(const ClientOptions& options) {
+  return {.max_idle = options.max_idle,
+          .max_idle_per_host = options.max_idle_per_host,
+          .max_per_host = std::max<std::size_t>(options.max_connections_per_host, 1),
+          .idle_timeout = options.idle_timeout};
+}
 
 OpenResponse open_answer(const ClientRequest& request, Answer answer, std::size_t max_decoded) {
   OpenResponse response;
@@ -102,14 +120,16 @@ struct Client::Impl {
       : options(std::move(o)),
         proxies(options.proxy),
         connector(options),
-        pool(std::make_shared<ClientPool>(
-            internal::PoolLimits{.max_idle = options.max_idle,
-                                 .max_idle_per_host = options.max_idle_per_host,
-                                 .max_per_host = std::max<std::size_t>(options.max_connections_per_host, 1),
-                                 .idle_timeout = options.idle_timeout})) {}
+        pool(std::make_shared<ClientPool>(pool_limits(options))),
+        http2(std::make_shared<ClientHttp2Pool>(
+            pool_limits(options), internal::ClientHttp2Limits{.max_header_bytes = options.max_header_bytes,
+                                                              .ping_after = options.http2_ping_after,
+                                                              .write_timeout = options.body_idle_timeout})) {}
 
   OpenResponse open(const Request& asked, BodyWriter* writer, Extent extent);
   internal::CallLimits limits_of(const Times& times, Extent extent) const;
+  Way find_way(const ClientRequest& request, const internal::ProxyRoute* proxy, ClientPool::Want want,
+               TimePoint deadline);
   Answer call(ClientRequest& request, const internal::CallLimits& limits, const Times& times);
   Answer call_repeatedly(ClientRequest& request, const internal::CallLimits& limits, const Times& times);
   Response request(const Request& asked, BodyWriter* writer);
@@ -118,23 +138,57 @@ struct Client::Impl {
   const internal::ProxyRules proxies;
   internal::ClientConnector connector;
   const std::shared_ptr<ClientPool> pool;
+  const std::shared_ptr<ClientHttp2Pool> http2;
   internal::RetryBudget budget;
 };
 
+Way Client::Impl::find_way(const ClientRequest& request, const internal::ProxyRoute* proxy,
+                           ClientPool::Want want, TimePoint deadline) {
+  const std::string key = pool_key(request.url, proxy);
+  ClientHttp2Pool::Place place;
+  if (connector.may_speak_http2(request.url, proxy)) {
+    place = http2->take(key, options.version == HttpVersion::kHttp2, deadline);
+    if (place.slot) return {.http2 = std::move(place.slot), .http1 = {}};
+  }
+  ClientPool::Lease lease = pool->take(key, deadline, want);
+  if (place.dial && !lease.reused()) {
+    if (auto slot = http2->use_other(place.dial)) return {.http2 = std::move(slot), .http1 = {}};
+  }
+  if (!lease.reused()) lease.set_stream(connector.connect(request.url, proxy, deadline));
+  if (!place.dial) return {.http2 = {}, .http1 = std::move(lease)};
+  if (!lease.reused() && connector.speaks_http2(lease.stream(), request.url, proxy))
+    return {.http2 = http2->add(std::move(place.dial), std::move(lease)), .http1 = {}};
+  place.dial.not_spoken();
+  return {.http2 = {}, .http1 = std::move(lease)};
+}
+
 Answer Client::Impl::call(ClientRequest& request, const internal::CallLimits& limits, const Times& times) {
+  constexpr int kMaxUnseen = 3;
   const internal::ProxyRoute* const proxy = proxies.route_for(request.url);
-  for (ClientPool::Want want = ClientPool::Want::kAny;; want = ClientPool::Want::kNew) {
-    const std::string head = internal::http1_head(request, times.context, proxy);
-    ClientPool::Lease lease = pool->take(pool_key(request.url, proxy), times.deadline, want);
-    const bool reused = lease.reused();
-    if (!reused) lease.set_stream(connector.connect(request.url, proxy, times.deadline));
-    auto call = std::make_unique<ClientCall>(std::move(lease), limits);
+  ClientPool::Want want = ClientPool::Want::kAny;
+  for (int unseen = 0;;) {
+    Way way = find_way(request, proxy, want, times.deadline);
+    const bool reused = way.reused();
+    const bool multiplexed = static_cast<bool>(way.http2);
     try {
+      if (multiplexed) {
+        auto call = std::make_unique<ClientHttp2Call>(std::move(way.http2), limits);
+        internal::ResponseHead answer = call->run(request, internal::wire_fields(request, times.context));
+        return {std::move(answer), std::move(call)};
+      }
+      const std::string head = internal::http1_head(request, times.context, proxy);
+      auto call = std::make_unique<ClientCall>(std::move(way.http1), limits);
       internal::ResponseHead answer = call->run(request, head);
       return {std::move(answer), std::move(call)};
     } catch (const NotAnswered& error) {
+      if (!may_repeat(request, error)) throw;
+      if (multiplexed && !error.reached()) {
+        if (++unseen > kMaxUnseen) throw;
+        continue;
+      }
       // The server may have closed a connection that lay in the pool: that says nothing about the next one.
-      if (!reused || !may_repeat(request, error)) throw;
+      if (!reused || want == ClientPool::Want::kNew) throw;
+      want = ClientPool::Want::kNew;
     }
   }
 }

@@ -1,4 +1,4 @@
-// Client: HTTP requests over pooled connections, plain or by TLS.
+// Client: requests of HTTP/1.1 and HTTP/2 over pooled connections, plain or by TLS.
 #pragma once
 
 #include <degu/http/proxy.h>
@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,7 +32,7 @@ struct Response {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  std::vector<std::pair<std::string, std::string>> trailers = {};  ///< what came behind a chunked body
+  std::vector<std::pair<std::string, std::string>> trailers = {};  ///< what came behind the body
   std::string url = {};                                            ///< that answered, after redirects
 
   /// The first field of that name (case-insensitive); "" if absent.
@@ -64,7 +65,17 @@ struct RetryOptions {
   std::chrono::nanoseconds max_retry_after = std::chrono::seconds(30);
 };
 
+/// Which HTTP a client speaks.
+enum class HttpVersion : uint8_t {
+  kAny,    ///< by TLS HTTP/2 if the server wants it (ALPN), and HTTP/1.1 else
+  kHttp1,  ///< never HTTP/2
+  /// Nothing else; in clear text by prior knowledge (RFC 9113 section 3.3). Plain requests through a proxy are HTTP/1.1 all
+  /// the same.
+  kHttp2,
+};
+
 struct ClientOptions {
+  HttpVersion version = HttpVersion::kAny;
   std::size_t max_idle_per_host = 16;
   std::size_t max_idle = 128;  ///< in total; the one that lay longest goes first
   /// In use or idle, at least 1; further requests wait for one, in order, as long as their deadline lets them.
@@ -73,7 +84,9 @@ struct ClientOptions {
   std::size_t max_header_bytes = 64 * 1024;
   /// As sent, and as decoded. Of whole answers; open() has no such limit.
   std::size_t max_body_bytes = 16 * 1024 * 1024;
-  net::TlsClientOptions tls;  ///< for https; the files are read at the first such request
+  /// For https; the files are read at the first such request. What `version` asks for is offered by ALPN, unless `alpn` says
+  /// otherwise: then that is, and what the server chooses of it is spoken.
+  net::TlsClientOptions tls;
   /// Limit for requests whose context has no deadline. With open(): until the head has come.
   std::chrono::nanoseconds default_timeout = std::chrono::seconds(30);
   /// Limits of the parts of a request; 0: only the deadline counts. It always counts besides.
@@ -82,6 +95,9 @@ struct ClientOptions {
   std::chrono::nanoseconds head_timeout{0};  ///< from the end of the request to the answer's head
   std::chrono::nanoseconds body_idle_timeout =
       std::chrono::seconds(30);  ///< nothing of a body comes, or goes
+  /// HTTP/2: a server that is silent for so long while a request waits for it is asked whether it lives (PING), and has as long
+  /// to answer before the connection is given up. 0: never.
+  std::chrono::nanoseconds http2_ping_after = std::chrono::seconds(15);
   /// Redirects in a row that are followed, with method and body as browsers do: 303, and 301 and 302 for POST, lead to a
   /// GET; 307 and 308 keep both, unless a BodyWriter has made the body. Authorization, Cookie and Proxy-Authorization
   /// are not sent to another origin, and from https to http they are not followed. 0: a redirect is an answer.
@@ -96,12 +112,14 @@ struct ClientOptions {
   bool decode_content = true;
 };
 
-/// HTTP/1.1 client with a keep-alive pool for each host. Thread-safe: goroutines share one. request() blocks until the
+/// HTTP client with a pool of connections for each host: of HTTP/1.1 for one request at a time, of HTTP/2 for as many as the
+/// server allows, up to 256. Thread-safe: goroutines share one. request() blocks until the
 /// whole response is there, open() until its head is. Both observe the current context, send what is left of its deadline as
 /// x-request-timeout-ms, and pass its TraceContext (trace_context.h) on as traceparent, with a span id of its own, and
 /// tracestate, unless the request has such fields itself. A request on a pooled connection that the server had
 /// closed is repeated once on a new one, if no byte of an answer came and it may be repeated (RetryOptions), whatever
-/// max_attempts says. Redirects are followed, within the same deadline.
+/// max_attempts says; so is, up to three times, one that a server of HTTP/2 has refused unseen (RFC 9113 section 8.7),
+/// whatever its method. Redirects are followed, within the same deadline.
 ///
 /// A body from a BodyWriter, and one of more than 64 KiB, is sent while the answer is already awaited: an answer of 300
 /// or more, or one that ends the connection, stops it. Not for conversations: the body of a success is read only when

@@ -3,7 +3,7 @@
 find_package(simdjson REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-# libnghttp2 has no CMake package; only internal/http2_session.cc sees its header, and tests that unpack HPACK.
+# libnghttp2 has no CMake package; only internal/http2_session.cc and internal/client_http2.cc see its header, and tests.
 find_library(NGHTTP2_LIBRARY nghttp2 REQUIRED)
 target_link_libraries(degu_http PRIVATE simdjson::simdjson OpenSSL::Crypto ${NGHTTP2_LIBRARY} PUBLIC Boost::headers)
 if(TARGET degu_http_test)

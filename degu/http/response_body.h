@@ -15,7 +15,8 @@ class BodyReader;
 }  // namespace internal
 
 /// What the server sends is taken from the connection as it is read here, no faster: a few pieces of 64 KiB are held. Once
-/// it was read to its end the connection serves others; before, close() and the destructor cut it. Movable; one goroutine
+/// it was read to its end the connection serves others; before, close() and the destructor cut it (of HTTP/2: the stream).
+/// Movable; one goroutine
 /// at a time.
 class ResponseBody {
  public:
@@ -34,7 +35,7 @@ class ResponseBody {
   /// All that is left. Throws as next(), and Error(kResourceExhausted) beyond `max_bytes`.
   std::string read_all(std::size_t max_bytes);
 
-  /// What came behind a chunked body; empty before its end.
+  /// What came behind the body; empty before its end.
   const std::vector<std::pair<std::string, std::string>>& trailers() const noexcept;
 
   /// No more is wanted.

@@ -24,26 +24,8 @@ namespace {
 constexpr std::size_t kSendAtOnce = 64 * 1024;  // fits the buffers of sockets, more or less
 constexpr std::size_t kSendPiece = 64 * 1024;   // for which the idle timeout counts
 constexpr std::size_t kReadPiece = 64 * 1024;
-constexpr int kMaxInterim = 16;  // heads of 1xx
-constexpr std::chrono::nanoseconds kContinuePatience = std::chrono::seconds(1);
-// What a server has said before it broke off is read, if it is there.
-constexpr std::chrono::nanoseconds kLastWords = std::chrono::seconds(1);
-
-TimePoint earlier(TimePoint deadline, std::chrono::nanoseconds limit) {
-  return limit.count() > 0 ? std::min(deadline, after_delay(now(), limit)) : deadline;
-}
 
 iovec part(std::string_view text) noexcept { return {const_cast<char*>(text.data()), text.size()}; }
-
-Error too_large(std::string_view what) {
-  return {Code::kResourceExhausted, fmt::format("the response's {} is too large", what)};
-}
-
-// Unwinds the caller's BodyWriter.
-class UploadStopped : public Error {
- public:
-  UploadStopped() : Error(Code::kUnavailable, "the server wants no more of the request's body") {}
-};
 
 }  // namespace
 
@@ -205,9 +187,7 @@ void ClientCall::fail_broken(const std::string& why) {
 void ClientCall::check(net::IoResult result) {
   if (result.error == 0) return;
   if (result.error == ECANCELED) rt::throw_interrupted();
-  if (result.error == ETIMEDOUT)
-    throw DeadlineExceeded(now() >= limits_.deadline ? "the server did not answer in time"
-                                                     : "the server has stalled");
+  if (result.error == ETIMEDOUT) throw not_in_time(limits_.deadline);
   fail_broken(fmt::format("the connection broke: {}", std::strerror(result.error)));
 }
 

@@ -1,41 +1,20 @@
 // ClientCall: one request and its answer on one connection of HTTP/1.1.
 #pragma once
 
-#include <degu/base/error.h>
 #include <degu/http/internal/body_reader.h>
 #include <degu/http/internal/chunked.h>
+#include <degu/http/internal/client_limits.h>
 #include <degu/http/internal/client_pool.h>
 #include <degu/http/internal/client_request.h>
 #include <degu/http/internal/read_buffer.h>
 #include <degu/http/internal/response_parser.h>
 #include <degu/net/io_result.h>
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace degu::http::internal {
-
-/// What a call stops at. Durations of 0: no limit.
-struct CallLimits {
-  TimePoint deadline = kNever;       ///< until the head has come
-  TimePoint body_deadline = kNever;  ///< of the answer's body
-  std::chrono::nanoseconds head_timeout{0};
-  std::chrono::nanoseconds idle_timeout{0};
-  std::size_t max_header_bytes = 0;
-  uint64_t max_body_bytes = 0;
-};
-
-/// No answer came. `reached`: the server may have got the request, or a part of it.
-class NotAnswered : public Error {
- public:
-  NotAnswered(const std::string& why, bool reached) : Error(Code::kUnavailable, why), reached_(reached) {}
-  bool reached() const noexcept { return reached_; }
-
- private:
-  bool reached_;
-};
 
 /// run() once, then read(). The connection goes back to the pool when the body was read to its end, and is closed in
 /// every other case.

@@ -15,8 +15,6 @@
 namespace degu::http::internal {
 namespace {
 
-constexpr int kMaxInterim = 16;  // heads of 1xx
-
 // Runs a step that ends at `deadline`, and after `limit` if that is earlier: then the server is to blame, not the caller.
 template <class F>
 void limited(TimePoint deadline, std::chrono::nanoseconds limit, std::string_view what, F step) {
@@ -90,6 +88,30 @@ net::TcpStream ClientConnector::connect(const Url& url, const ProxyRoute* proxy,
   limited(deadline, options_.tls_timeout, "the TLS handshake",
           [&](TimePoint until) { net::tls_handshake(stream, until); });
   return stream;
+}
+
+net::TlsClientOptions ClientConnector::tls_options(const ClientOptions& options) {
+  net::TlsClientOptions tls = options.tls;
+  if (!tls.alpn.empty()) return tls;
+  if (options.version != HttpVersion::kHttp1) tls.alpn.emplace_back("h2");
+  if (options.version != HttpVersion::kHttp2) tls.alpn.emplace_back("http/1.1");
+  return tls;
+}
+
+bool ClientConnector::may_speak_http2(const Url& url, const ProxyRoute* proxy) const noexcept {
+  if (!url.secure) return options_.version == HttpVersion::kHttp2 && proxy == nullptr;
+  const std::vector<std::string>& alpn = options_.tls.alpn;
+  return alpn.empty() ? options_.version != HttpVersion::kHttp1
+                      : std::find(alpn.begin(), alpn.end(), "h2") != alpn.end();
+}
+
+bool ClientConnector::speaks_http2(const net::TcpStream& stream, const Url& url,
+                                   const ProxyRoute* proxy) const {
+  if (!url.secure) return may_speak_http2(url, proxy);
+  const auto info = net::tls_info(stream);
+  if (info && info->alpn == "h2") return true;
+  if (options_.version == HttpVersion::kHttp2) throw NotAnswered("the server does not speak HTTP/2", false);
+  return false;
 }
 
 }  // namespace degu::http::internal

@@ -21,9 +21,17 @@ class ClientConnector {
   /// connecting, Error(kInvalidArgument) for bad files, DeadlineExceeded and Cancelled.
   net::TcpStream connect(const Url& url, const ProxyRoute* proxy, TimePoint deadline);
 
+  /// A connection to the URL may turn out to speak HTTP/2.
+  bool may_speak_http2(const Url& url, const ProxyRoute* proxy) const noexcept;
+  /// It does: by what the server has chosen, or by prior knowledge. Throws NotAnswered when nothing else is wanted, and it
+  /// does not.
+  bool speaks_http2(const net::TcpStream& stream, const Url& url, const ProxyRoute* proxy) const;
+
  private:
+  static net::TlsClientOptions tls_options(const ClientOptions& options);
+
   const ClientOptions& options_;
-  OnceValue<UniqueFunction<net::TlsClient()>> tls_{[this] { return net::TlsClient(options_.tls); }};
+  OnceValue<UniqueFunction<net::TlsClient()>> tls_{[this] { return net::TlsClient(tls_options(options_)); }};
 };
 
 }  // namespace degu::http::internal

@@ -1,4 +1,4 @@
-// GlitchBudget: how many frames a client may send that cost us and serve nobody.
+// GlitchBudget: how many frames the other side of a connection may send that cost us and serve nobody.
 #pragma once
 
 #include <degu/base/time.h>

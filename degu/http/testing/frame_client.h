@@ -43,6 +43,37 @@ struct Answer {
   }
 };
 
+/// HPACK of one direction of a connection.
+class FieldUnpacker {
+ public:
+  FieldUnpacker() { nghttp2_hd_inflate_new(&inflater_); }
+  ~FieldUnpacker() { nghttp2_hd_inflate_del(inflater_); }
+  FieldUnpacker(const FieldUnpacker&) = delete;
+  FieldUnpacker& operator=(const FieldUnpacker&) = delete;
+
+  /// As far as they make sense.
+  Fields unpack(std::string_view block) {
+    Fields fields;
+    while (true) {
+      nghttp2_nv field;
+      int flags = 0;
+      const ssize_t used = nghttp2_hd_inflate_hd2(
+          inflater_, &field, &flags, reinterpret_cast<const uint8_t*>(block.data()), block.size(), 1);
+      if (used < 0) return fields;
+      block.remove_prefix(static_cast<std::size_t>(used));
+      if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0)
+        fields.emplace_back(std::string(reinterpret_cast<const char*>(field.name), field.namelen),
+                            std::string(reinterpret_cast<const char*>(field.value), field.valuelen));
+      if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0) break;
+    }
+    nghttp2_hd_inflate_end_headers(inflater_);
+    return fields;
+  }
+
+ private:
+  nghttp2_hd_inflater* inflater_ = nullptr;
+};
+
 /// Belongs to one goroutine. Fields are sent as literals; those of answers are unpacked by nghttp2.
 class FrameClient {
  public:
@@ -64,7 +95,6 @@ class FrameClient {
   /// `upgrade`: a request of HTTP/1.1 that asks for HTTP/2; it is stream 1.
   explicit FrameClient(const std::string& address, std::string_view upgrade = {})
       : stream_(net::TcpStream::connect(address)) {
-    nghttp2_hd_inflate_new(&inflater_);
     if (!upgrade.empty()) {
       send_raw(upgrade);
       next_id_ = 3;
@@ -78,7 +108,6 @@ class FrameClient {
     send_raw(kPreface);
     send(kSettings, 0, 0, {});
   }
-  ~FrameClient() { nghttp2_hd_inflate_del(inflater_); }
   FrameClient(const FrameClient&) = delete;
   FrameClient& operator=(const FrameClient&) = delete;
 
@@ -267,30 +296,16 @@ class FrameClient {
   }
 
   void unpack(std::string_view block, Answer& answer) {
-    answer.fields.clear();  // those of a 100 do not matter
-    while (true) {
-      nghttp2_nv field;
-      int flags = 0;
-      const ssize_t used = nghttp2_hd_inflate_hd2(
-          inflater_, &field, &flags, reinterpret_cast<const uint8_t*>(block.data()), block.size(), 1);
-      if (used < 0) return;
-      block.remove_prefix(static_cast<std::size_t>(used));
-      if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
-        std::string name(reinterpret_cast<const char*>(field.name), field.namelen);
-        std::string value(reinterpret_cast<const char*>(field.value), field.valuelen);
-        if (name == ":status") {
-          answer.status = std::stoi(value);
-        } else {
-          answer.fields.emplace_back(std::move(name), std::move(value));
-        }
-      }
-      if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0) break;
-    }
-    nghttp2_hd_inflate_end_headers(inflater_);
+    answer.fields = unpacker_.unpack(block);  // those of a 100 do not matter
+    std::erase_if(answer.fields, [&](const auto& field) {
+      if (field.first != ":status") return false;
+      answer.status = std::stoi(field.second);
+      return true;
+    });
   }
 
   net::TcpStream stream_;
-  nghttp2_hd_inflater* inflater_ = nullptr;
+  FieldUnpacker unpacker_;
   std::string input_;
   std::string switched_;
   std::map<uint32_t, Answer> answers_;
