@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <optional>
@@ -291,6 +292,40 @@ TEST(ClientHttp2Frames, TheServerSaysHowManyStreamsThereMayBe) {
   });
 }
 
+TEST(ClientHttp2Frames, NoMoreAreOpenThanTheServerAllows) {
+  run([] {
+    std::atomic<std::size_t> most{0};
+    RawServer server([&](net::TcpStream& stream, int) {
+      FrameServer at(stream, FrameServer::setting(kMaxConcurrent, 2));
+      std::vector<uint32_t> open;
+      while (const auto got = at.receive()) {
+        if (got->type == FrameClient::kHeaders) {
+          open.push_back(got->stream);
+          most = std::max(most.load(), open.size());
+          at.send(FrameClient::kPing, 0, 0, "12345678");
+        } else if (got->type == FrameClient::kPing) {  // whatever it sent before has come
+          for (const uint32_t id : open) at.answer(id, "x");
+          open.clear();
+        }
+      }
+    });
+    ClientOptions options = plain_http2();
+    options.max_connections_per_host = 3;
+    Client client(options);
+    WaitGroup asking;
+    std::atomic<int> right{0};
+    for (int i = 0; i < 100; ++i) {
+      asking.go([&] {
+        if (client.get(server.url()).body == "x") ++right;
+      });
+    }
+    asking.wait();
+    EXPECT_EQ(right, 100);
+    EXPECT_LE(most, 2U);
+    EXPECT_LE(server.connections(), 3);
+  });
+}
+
 TEST(ClientHttp2Frames, WhoWaitsForAStreamHasADeadline) {
   run([] {
     RawServer server([](net::TcpStream& stream, int) {
@@ -303,7 +338,6 @@ TEST(ClientHttp2Frames, WhoWaitsForAStreamHasADeadline) {
     options.default_timeout = 20ms;
     Client client(options);
     EXPECT_EQ(client.get(server.url()).body, "x");
-    options.default_timeout = 0ns;
     WaitGroup asking;
     for (int i = 0; i < 3; ++i) {
       asking.go([&] { EXPECT_EQ(code_of([&] { client.get(server.url()); }), Code::kDeadlineExceeded); });

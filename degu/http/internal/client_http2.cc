@@ -26,7 +26,6 @@ namespace {
 constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::size_t kWriteBytes = 64 * 1024;  // gathered for one write
 constexpr std::size_t kMaxStreams = 256;        // whatever the server allows
-constexpr std::size_t kFirstStreams = 100;      // before it has said what it allows
 constexpr uint32_t kStreamWindow = 256 * 1024;  // the most that is held of an answer
 constexpr int32_t kConnectionWindow = 16 << 20;
 constexpr std::size_t kFieldOverhead = 32;  // RFC 9113 section 6.5.2
@@ -236,14 +235,16 @@ struct ClientHttp2::Callbacks {
   }
 };
 
-std::shared_ptr<ClientHttp2> ClientHttp2::start(ClientPool::Lease lease, const ClientHttp2Limits& limits) {
-  auto made = std::make_shared<ClientHttp2>(std::move(lease), limits);
+std::shared_ptr<ClientHttp2> ClientHttp2::start(ClientPool::Lease lease, const ClientHttp2Limits& limits,
+                                                UniqueFunction<void()> on_change) {
+  auto made = std::make_shared<ClientHttp2>(std::move(lease), limits, std::move(on_change));
   made->spawn_reader();
   return made;
 }
 
-ClientHttp2::ClientHttp2(ClientPool::Lease lease, const ClientHttp2Limits& limits)
-    : limits_(limits), lease_(std::move(lease)), max_streams_(kFirstStreams) {
+ClientHttp2::ClientHttp2(ClientPool::Lease lease, const ClientHttp2Limits& limits,
+                         UniqueFunction<void()> on_change)
+    : limits_(limits), lease_(std::move(lease)), on_change_(std::move(on_change)) {
   call_.connection = this;
   call_.fn = [](rt::PollCall* call) {
     ClientHttp2& self = *static_cast<Wake*>(call)->connection;
@@ -273,6 +274,8 @@ void ClientHttp2::note_settings() noexcept {
   const uint32_t allowed =
       nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   max_streams_.store(std::min<std::size_t>(allowed, kMaxStreams), std::memory_order_relaxed);
+  settled_.store(true, std::memory_order_relaxed);
+  settings_came_ = true;
 }
 
 // --- Streams
@@ -514,8 +517,18 @@ void ClientHttp2::end_streams() noexcept {
 }
 
 bool ClientHttp2::feed(std::string_view bytes) {
-  const Guard guard(lock_);
-  if (broken_) return false;
+  bool told = false;
+  {
+    const Guard guard(lock_);
+    if (broken_ || !feed_session(bytes)) return false;
+    told = std::exchange(settings_came_, false);
+  }
+  if (told) on_change_();
+  return true;
+}
+
+// With lock_ held.
+bool ClientHttp2::feed_session(std::string_view bytes) {
   time_ = quiet_since_ = now();
   pinged_at_.reset();
   const auto data = bytes_of(bytes);
@@ -609,6 +622,7 @@ void ClientHttp2::wind_up() noexcept {
   }
   writers_.wait();
   lease_.drop();
+  on_change_();
 }
 
 }  // namespace degu::http::internal

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <degu/base/error.h>
+#include <degu/base/function.h>
 #include <degu/base/time.h>
 #include <degu/http/internal/client_http2_stream.h>
 #include <degu/http/internal/client_pool.h>
@@ -40,16 +41,20 @@ class ClientHttp2 : public std::enable_shared_from_this<ClientHttp2> {
  public:
   using Guard = std::unique_lock<Mutex>;
 
-  /// Takes over a new connection whose server speaks HTTP/2. Waits for nothing.
-  static std::shared_ptr<ClientHttp2> start(ClientPool::Lease lease, const ClientHttp2Limits& limits);
-  explicit ClientHttp2(ClientPool::Lease lease, const ClientHttp2Limits& limits);
+  /// Takes over a new connection whose server speaks HTTP/2. Waits for nothing. `on_change` is called by the connection's
+  /// goroutine when the server has said how many streams there may be, and when the connection has ended.
+  static std::shared_ptr<ClientHttp2> start(ClientPool::Lease lease, const ClientHttp2Limits& limits,
+                                            UniqueFunction<void()> on_change);
+  ClientHttp2(ClientPool::Lease lease, const ClientHttp2Limits& limits, UniqueFunction<void()> on_change);
   ~ClientHttp2();
   ClientHttp2(const ClientHttp2&) = delete;
   ClientHttp2& operator=(const ClientHttp2&) = delete;
 
   /// Neither side has ended it.
   bool usable() const noexcept { return usable_.load(std::memory_order_relaxed); }
-  /// How many the server allows at once, and we: as many as RFC 9113 section 6.5.2 recommends until it has said so.
+  /// The server has said what it allows.
+  bool settled() const noexcept { return settled_.load(std::memory_order_relaxed); }
+  /// How many the server allows at once, and we. One until it has said so: it would have to refuse what is too much.
   std::size_t max_streams() const noexcept { return max_streams_.load(std::memory_order_relaxed); }
   /// No more streams; the connection is closed when there are none.
   void retire() noexcept;
@@ -92,12 +97,12 @@ class ClientHttp2 : public std::enable_shared_from_this<ClientHttp2> {
   enum class Rest : uint8_t { kParked, kRead, kEnd };
 
   net::TcpStream& stream() noexcept { return lease_.stream(); }
-  void start_session();
   void spawn_reader();
   void read_in() noexcept;
   Rest rest();
   bool take_input(std::span<char> into);
   bool feed(std::string_view bytes);
+  bool feed_session(std::string_view bytes);
   void wind_up() noexcept;
   void write_out() noexcept;
 
@@ -124,21 +129,24 @@ class ClientHttp2 : public std::enable_shared_from_this<ClientHttp2> {
   Wake call_;
   std::shared_ptr<ClientHttp2> kept_;  // while call_ is registered
   std::atomic<bool> usable_{true};     // hints for the pool: open() decides
-  std::atomic<std::size_t> max_streams_;
+  std::atomic<bool> settled_{false};
+  std::atomic<std::size_t> max_streams_{1};
+  UniqueFunction<void()> on_change_;  // the reader's
 
   Mutex lock_;  // guards what follows
   nghttp2_session* session_ = nullptr;
   std::vector<std::shared_ptr<ClientHttp2Stream>> streams_;
   std::optional<Failure> failure_;
-  std::string fault_;      // what nghttp2 said last of frames that are wrong
-  uint32_t goodbye_ = 0;   // the code of the server's GOAWAY
-  bool writing_ = false;   // a goroutine writes, or is about to
-  bool parked_ = false;    // no goroutine reads: call_ starts one
-  bool leaving_ = false;   // no new streams
-  bool mute_ = false;      // nothing can be sent any more
-  bool broken_ = false;    // the session must not be used any more
-  bool finished_ = false;  // the connection is about to be closed
-  TimePoint time_{};       // when the lock was taken to read or to write
+  std::string fault_;           // what nghttp2 said last of frames that are wrong
+  uint32_t goodbye_ = 0;        // the code of the server's GOAWAY
+  bool settings_came_ = false;  // since the reader looked
+  bool writing_ = false;        // a goroutine writes, or is about to
+  bool parked_ = false;         // no goroutine reads: call_ starts one
+  bool leaving_ = false;        // no new streams
+  bool mute_ = false;           // nothing can be sent any more
+  bool broken_ = false;         // the session must not be used any more
+  bool finished_ = false;       // the connection is about to be closed
+  TimePoint time_{};            // when the lock was taken to read or to write
   TimePoint quiet_since_{};
   std::optional<TimePoint> pinged_at_;
   GlitchBudget glitches_;

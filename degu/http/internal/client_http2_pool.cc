@@ -18,6 +18,7 @@ constexpr std::size_t kMaxSpeakers = 1024;  // beyond that all are forgotten: it
 // Guarded by the pool's lock.
 struct ClientHttp2Pool::Shared {
   Shared(std::shared_ptr<ClientHttp2> made, Host& of) noexcept : connection(std::move(made)), host(&of) {}
+  bool is_coming() const noexcept { return connection->usable() && !connection->settled(); }
   bool has_room() const noexcept { return connection->usable() && used < connection->max_streams(); }
 
   const std::shared_ptr<ClientHttp2> connection;
@@ -111,8 +112,10 @@ bool ClientHttp2Pool::is_likely(const Host& host, bool expected) const {
 ClientHttp2Pool::Choice ClientHttp2Pool::choose(const Host& host, bool expected, uint64_t failures) const {
   if (find(host) != nullptr) return Choice::kUse;
   if (host.connections.size() + host.dialing >= limits_.max_per_host) return Choice::kWait;
-  const bool shares = is_likely(host, expected) && host.alone != 0 && host.failures == failures;
-  return shares ? Choice::kWait : Choice::kDial;
+  if (!is_likely(host, expected) || host.failures != failures) return Choice::kDial;
+  const bool comes = host.alone != 0 || std::any_of(host.connections.begin(), host.connections.end(),
+                                                    [](const auto& shared) { return shared->is_coming(); });
+  return comes ? Choice::kWait : Choice::kDial;
 }
 
 ClientHttp2Pool::Slot ClientHttp2Pool::use(const std::shared_ptr<Host>& host,
@@ -227,7 +230,15 @@ ClientHttp2Pool::Slot ClientHttp2Pool::add(Dial dial, ClientPool::Lease lease) {
   const std::shared_ptr<Host> host = dial.host_;
   if (speakers_.size() >= kMaxSpeakers) speakers_.clear();
   speakers_.insert(host->origin);
-  auto shared = std::make_shared<Shared>(ClientHttp2::start(std::move(lease), connection_limits_), *host);
+  auto tell = [pool = weak_from_this(), of = std::weak_ptr(host)] {
+    const auto still = pool.lock();
+    const auto waits = of.lock();
+    if (still == nullptr || waits == nullptr) return;
+    const std::lock_guard told(still->lock_);
+    waits->changed.broadcast();
+  };
+  auto shared = std::make_shared<Shared>(
+      ClientHttp2::start(std::move(lease), connection_limits_, std::move(tell)), *host);
   host->connections.push_back(shared);
   Slot slot = use(host, std::move(shared));
   slot.reused_ = false;
