@@ -45,6 +45,7 @@ Router router() {
     const auto tls = c.tls();
     c.text(200, std::string(c.scheme()) + " " + (tls ? tls->version + " " + tls->peer_subject : "plain"));
   });
+  router.get("/resumed", [](Exchange& c) { c.text(200, c.tls() && c.tls()->resumed ? "yes" : "no"); });
   router.post("/echo", [](Exchange& c) { c.raw(200, "text/plain", std::string(c.body())); });
   router.get("/large", [](Exchange& c) { c.raw(200, "text/plain", std::string(3'000'000, 'x')); });
   router.get("/stream", [](Exchange& c) {
@@ -87,6 +88,28 @@ TEST(ServerTls, ServesRequestsOnOneConnection) {
     EXPECT_EQ(client.get(server.url("/stream")).body, "piece,piece,piece,");
     EXPECT_EQ(server.server().connections(), 1U);
     EXPECT_EQ(server.server().requests(), 4U);
+  });
+}
+
+TEST(ServerTls, TheNextConnectionResumesTheSession) {
+  run([] {
+    net::TlsServerOptions tls;
+    tls.certificates = {authority().issue("site", "site", "DNS:localhost,IP:127.0.0.1")};
+    tls.alpn = {"h2", "http/1.1"};
+    SecureServer server(secure_options(tls));
+    for (const HttpVersion version : {HttpVersion::kHttp1, HttpVersion::kHttp2}) {
+      ClientOptions options = client_options();
+      options.version = version;
+      options.max_idle = 0;  // every request has a connection of its own
+      Client client(options);
+      EXPECT_EQ(client.get(server.url("/resumed")).body, "no");
+      EXPECT_EQ(client.get(server.url("/resumed")).body, "yes");
+      EXPECT_EQ(client.get(server.url("/resumed")).body, "yes");
+      options.tls.resume = false;
+      Client forgetful(options);
+      EXPECT_EQ(forgetful.get(server.url("/resumed")).body, "no");
+      EXPECT_EQ(forgetful.get(server.url("/resumed")).body, "no");
+    }
   });
 }
 

@@ -1,4 +1,5 @@
-# OpenSSL, for TLS; only tls.cc and internal/tls_endpoint.cc see its headers, and the tests, which make certificates.
+# OpenSSL, for TLS; only tls.cc and internal/tls_*.cc and ticket_keys.cc see its headers, and the tests, which make
+# certificates.
 find_package(OpenSSL REQUIRED)
 target_link_libraries(degu_net PRIVATE OpenSSL::SSL OpenSSL::Crypto)
 if(TARGET degu_net_test)

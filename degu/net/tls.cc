@@ -1,24 +1,34 @@
 #include <degu/base/error.h>
 #include <degu/net/internal/errno_error.h>
+#include <degu/net/internal/ticket_keys.h>
 #include <degu/net/internal/tls_endpoint.h>
 #include <degu/net/tls.h>
 #include <degu/rt/lock.h>
 #include <degu/rt/park.h>
 #include <degu/rt/run.h>
 #include <fmt/format.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <new>
+#include <span>
 #include <utility>
 
 namespace degu::net {
 
+using internal::TicketKeys;
 using internal::TlsEndpoint;
 
 namespace {
@@ -83,6 +93,7 @@ Stamp stamp_of(const std::string& file) noexcept {
 
 // The files as they were read at one time. Connections keep the ones that they began with.
 struct Loaded {
+  std::shared_ptr<TicketKeys> ticket_keys;  // null: the library's own
   std::vector<unsigned char> alpn;
   std::vector<ContextPtr> contexts;  // one for each certificate
   std::vector<Stamp> stamps;
@@ -110,6 +121,49 @@ int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, con
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+// What SSL_CTX_set_tlsext_ticket_key_evp_cb() asks for; -1: failed, 0: a full handshake, 2: resume, and replace the ticket.
+int seal_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+                int seals) {
+  auto& keys = *static_cast<TicketKeys*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  TicketKeys::Found found{};
+  if (seals != 0) {
+    const auto current = keys.current();
+    if (!current || RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
+    found = {*current, true};
+    std::copy(current->name.begin(), current->name.end(), name);
+  } else {
+    const auto known = keys.find(std::span<const unsigned char, 16>(name, 16));
+    if (!known) return 0;
+    found = *known;
+  }
+  char digest[] = "SHA256";
+  const std::array<OSSL_PARAM, 3> params{
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, found.key.mac.data(), found.key.mac.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, static_cast<char*>(digest), 0),
+      OSSL_PARAM_construct_end()};
+  if (EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, found.key.cipher.data(), iv, seals) != 1 ||
+      EVP_MAC_CTX_set_params(mac, params.data()) != 1)
+    return -1;
+  // Tickets of TLS 1.3 are used once, so a client needs another.
+  const bool replaces = seals == 0 && (!found.current || SSL_version(ssl) >= TLS1_3_VERSION);
+  return replaces ? 2 : 1;
+}
+
+// A session is resumed only where its client would be verified in the same way: who is trusted may have changed meanwhile.
+std::vector<unsigned char> session_scope(const TlsServerOptions& options) {
+  std::string scope = "degu";
+  if (options.client_certificates != ClientCertificates::kIgnored) {
+    std::ifstream file(options.client_ca_file, std::ios::binary);
+    scope.push_back(static_cast<char>(options.client_certificates));
+    scope.append(std::istreambuf_iterator<char>(file), {});
+  }
+  std::vector<unsigned char> digest(SSL_MAX_SID_CTX_LENGTH);
+  unsigned int size = 0;
+  if (EVP_Digest(scope.data(), scope.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
+    throw std::bad_alloc();
+  return digest;
+}
+
 void verify_clients(SSL_CTX* context, const TlsServerOptions& options) {
   if (options.client_certificates == ClientCertificates::kIgnored) return;
   const std::string& file = options.client_ca_file;
@@ -128,19 +182,24 @@ std::vector<Stamp> stamps_of(const TlsServerOptions& options) {
   return stamps;
 }
 
-std::shared_ptr<Loaded> load(const TlsServerOptions& options) {
+std::shared_ptr<Loaded> load(const TlsServerOptions& options, std::shared_ptr<TicketKeys> ticket_keys) {
   if (options.certificates.empty()) throw Error(Code::kInvalidArgument, "TLS: a server needs a certificate");
   auto loaded = std::make_shared<Loaded>();
+  loaded->ticket_keys = std::move(ticket_keys);
   loaded->alpn = alpn_list(options.alpn);
   loaded->stamps = stamps_of(options);  // before they are read: what changes meanwhile is noticed
+  const std::vector<unsigned char> scope = session_scope(options);
   for (const TlsKeyPair& pair : options.certificates) {
     ContextPtr context = new_context(TLS_server_method(), options.tls12);
     use_key_pair(context.get(), pair);
     verify_clients(context.get(), options);
     // Sessions are resumed by tickets, so that none are kept here; the context is a part of what they are good for.
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
-    constexpr std::array<unsigned char, 4> kSessions{'d', 'e', 'g', 'u'};
-    SSL_CTX_set_session_id_context(context.get(), kSessions.data(), kSessions.size());
+    SSL_CTX_set_session_id_context(context.get(), scope.data(), static_cast<unsigned int>(scope.size()));
+    if (loaded->ticket_keys != nullptr) {
+      SSL_CTX_set_app_data(context.get(), loaded->ticket_keys.get());
+      SSL_CTX_set_tlsext_ticket_key_evp_cb(context.get(), seal_ticket);
+    }
     SSL_CTX_set_tlsext_servername_callback(context.get(), choose_certificate);
     SSL_CTX_set_tlsext_servername_arg(context.get(), loaded.get());
     if (!loaded->alpn.empty()) SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, loaded.get());
@@ -152,7 +211,9 @@ std::shared_ptr<Loaded> load(const TlsServerOptions& options) {
 }  // namespace
 
 struct TlsServer::Impl {
-  explicit Impl(TlsServerOptions o) : options(std::move(o)) {}
+  explicit Impl(TlsServerOptions o) : options(std::move(o)) {
+    if (!options.ticket_secret.empty()) ticket_keys = std::make_shared<TicketKeys>(options.ticket_secret);
+  }
 
   std::shared_ptr<Loaded> current() const noexcept {
     const std::lock_guard guard(lock);
@@ -160,6 +221,7 @@ struct TlsServer::Impl {
   }
 
   const TlsServerOptions options;
+  std::shared_ptr<TicketKeys> ticket_keys;
   mutable rt::Lock lock;  // guards `loaded`
   std::shared_ptr<Loaded> loaded;
 };
@@ -169,7 +231,7 @@ TlsServer::TlsServer(TlsServerOptions options) : impl_(std::make_shared<Impl>(st
 }
 
 void TlsServer::reload() {
-  std::shared_ptr<Loaded> fresh = blocking([this] { return load(impl_->options); });
+  std::shared_ptr<Loaded> fresh = blocking([this] { return load(impl_->options, impl_->ticket_keys); });
   const std::lock_guard guard(impl_->lock);
   impl_->loaded.swap(fresh);
 }
@@ -183,21 +245,25 @@ bool TlsServer::reload_if_changed() {
 TcpStream TlsServer::wrap(TcpStream plain) const {
   std::shared_ptr<Loaded> loaded = impl_->current();
   SSL_CTX* const context = loaded->contexts.front().get();
-  return TcpStream(Socket(TlsEndpoint::make(std::move(plain).take_socket(), context, std::move(loaded),
-                                            TlsEndpoint::Role::kServer, {}, false)));
+  return TcpStream(
+      Socket(TlsEndpoint::make(std::move(plain).take_socket(), context, std::move(loaded), nullptr)));
 }
 
 struct TlsClient::Impl {
+  mutable internal::TlsSessions sessions;
   ContextPtr context;
   bool verify = true;
+  bool resume = true;
 };
 
 TlsClient::TlsClient(TlsClientOptions options) {
   auto impl = std::make_shared<Impl>();
   impl->verify = options.verify;
+  impl->resume = options.resume;
   blocking([&] {
     impl->context = new_context(TLS_client_method(), options.tls12);
     SSL_CTX* const context = impl->context.get();
+    if (options.resume) TlsEndpoint::keep_sessions(context);
     if (options.certificate) use_key_pair(context, *options.certificate);
     if (!options.verify) return;
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
@@ -213,10 +279,14 @@ TlsClient::TlsClient(TlsClientOptions options) {
   impl_ = std::move(impl);
 }
 
-TcpStream TlsClient::wrap(TcpStream plain, std::string_view server_name) const {
+TcpStream TlsClient::wrap(TcpStream plain, std::string_view server_name, std::string_view address) const {
+  // Who the server is was found out when the session began, for that name alone.
+  const internal::TlsPeer peer{.name = std::string(server_name),
+                               .verify = impl_->verify,
+                               .sessions = impl_->resume ? &impl_->sessions : nullptr,
+                               .session_key = std::string(server_name).append(1, '\0').append(address)};
   return TcpStream(
-      Socket(TlsEndpoint::make(std::move(plain).take_socket(), impl_->context.get(), impl_,
-                               TlsEndpoint::Role::kClient, std::string(server_name), impl_->verify)));
+      Socket(TlsEndpoint::make(std::move(plain).take_socket(), impl_->context.get(), impl_, &peer)));
 }
 
 void tls_handshake(Stream& stream, TimePoint deadline) {

@@ -32,15 +32,16 @@ class TlsServer {
   std::shared_ptr<Impl> impl_;
 };
 
-/// Connects by TLS. Thread-safe.
+/// Connects by TLS, and keeps a session for each of up to 256 servers to resume it. Thread-safe.
 class TlsClient {
  public:
   /// Reads the files, which blocks. Throws Error(kInvalidArgument) that names the file.
   explicit TlsClient(TlsClientOptions options = {});
 
   /// `plain` with TLS on it, for a server that has to prove to be `server_name`, a DNS name or an IP address. As
-  /// TlsServer::wrap().
-  TcpStream wrap(TcpStream plain, std::string_view server_name) const;
+  /// TlsServer::wrap(). The last session with that name at `address`, anything that tells servers of one name from each
+  /// other, is resumed if there is one; the server may decline.
+  TcpStream wrap(TcpStream plain, std::string_view server_name, std::string_view address = {}) const;
 
  private:
   struct Impl;
@@ -57,6 +58,7 @@ struct TlsInfo {
   std::string cipher;       ///< "TLS_AES_256_GCM_SHA384"
   std::string alpn;         ///< empty: none
   std::string server_name;  ///< that the client asked for
+  bool resumed = false;     ///< an earlier session, by a short handshake
   /// Of the other side's verified certificate; empty without one. The names are its DNS, URI and e-mail names.
   std::string peer_subject;
   std::vector<std::string> peer_names;

@@ -30,6 +30,11 @@ struct TlsServerOptions {
   /// Best first, "h2", "http/1.1"; none in common ends the handshake (RFC 7301).
   std::vector<std::string> alpn;
   bool tls12 = true;  ///< false: TLS 1.3 only
+  /// At least 32 random bytes: servers that have the same resume each other's sessions, and their own after reload() and a
+  /// restart. The keys that seal tickets are made from it and the time; each serves for 12 hours, and its tickets for 12
+  /// more. Keep it as a private key: whoever has it can resume those sessions, and read those of TLS 1.2. Empty: sessions
+  /// are resumed by the server object that gave them, until reload().
+  std::string ticket_secret;
 };
 
 struct TlsClientOptions {
@@ -38,6 +43,7 @@ struct TlsClientOptions {
   std::vector<std::string> alpn;
   bool verify = true;  ///< false: any server is believed to be anybody; for tests
   bool tls12 = true;
+  bool resume = true;  ///< false: every handshake is a full one
 };
 
 }  // namespace degu::net

@@ -84,7 +84,7 @@ net::TcpStream ClientConnector::connect(const Url& url, const ProxyRoute* proxy,
     if (proxy != nullptr && url.secure) open_tunnel(stream, url, *proxy, options_.max_header_bytes, until);
   });
   if (!url.secure) return stream;
-  stream = tls_().wrap(std::move(stream), url.host);
+  stream = tls_().wrap(std::move(stream), url.host, url.address);
   limited(deadline, options_.tls_timeout, "the TLS handshake",
           [&](TimePoint until) { net::tls_handshake(stream, until); });
   return stream;

@@ -103,8 +103,8 @@ void TlsEndpoint::Freed::operator()(ssl_st* ssl) const noexcept { SSL_free(ssl);
 TlsEndpoint::TlsEndpoint(Socket inner, std::shared_ptr<const void> keep) noexcept
     : LayeredEndpoint(std::move(inner)), keep_(std::move(keep)) {}
 
-TlsEndpoint* TlsEndpoint::make(Socket inner, ssl_ctx_st* context, std::shared_ptr<const void> keep, Role role,
-                               const std::string& server_name, bool verify) {
+TlsEndpoint* TlsEndpoint::make(Socket inner, ssl_ctx_st* context, std::shared_ptr<const void> keep,
+                               const TlsPeer* peer) {
   struct Discard {
     void operator()(TlsEndpoint* endpoint) const noexcept { delete endpoint; }
   };
@@ -119,15 +119,40 @@ TlsEndpoint* TlsEndpoint::make(Socket inner, ssl_ctx_st* context, std::shared_pt
   BIO_set_data(bio, made.get());
   BIO_set_init(bio, 1);
   SSL_set_bio(made->session_.get(), bio, bio);
-  if (role == Role::kServer) {
+  if (peer == nullptr) {
     SSL_set_accept_state(made->session_.get());
-    return made.release();
+  } else {
+    made->connect_as(*peer);
   }
-  SSL_set_connect_state(made->session_.get());
-  if (!expect_server(made->session_.get(), server_name, verify))
-    throw Error(Code::kInvalidArgument,
-                "TLS: \"" + server_name.substr(0, 200) + "\" cannot be the name of a server");
   return made.release();
+}
+
+void TlsEndpoint::connect_as(const TlsPeer& peer) {
+  SSL_set_connect_state(session_.get());
+  if (!expect_server(session_.get(), peer.name, peer.verify))
+    throw Error(Code::kInvalidArgument,
+                "TLS: \"" + peer.name.substr(0, 200) + "\" cannot be the name of a server");
+  if (peer.sessions == nullptr) return;
+  session_key_ = peer.session_key;
+  sessions_ = peer.sessions;
+  if (const TlsSessionPtr former = sessions_->take(session_key_); former != nullptr)
+    SSL_set_session(session_.get(), former.get());
+}
+
+void TlsEndpoint::keep_sessions(ssl_ctx_st* context) noexcept {
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context, [](SSL* ssl, SSL_SESSION* session) {
+    owner_of(SSL_get_rbio(ssl)).keep_session(TlsSessionPtr(session));
+    return 1;  // it is ours
+  });
+}
+
+void TlsEndpoint::keep_session(TlsSessionPtr session) noexcept {
+  try {
+    if (sessions_ != nullptr) sessions_->put(session_key_, std::move(session));
+  } catch (...) {
+    return;  // no memory: the next handshake will be a full one
+  }
 }
 
 // --- The library's side, with session_lock_ held
@@ -395,6 +420,7 @@ std::optional<TlsInfo> TlsEndpoint::info() const {
   info.alpn.assign(reinterpret_cast<const char*>(protocol), size);
   if (const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); name != nullptr)
     info.server_name = name;
+  info.resumed = SSL_session_reused(ssl) == 1;
   if (X509* peer = SSL_get0_peer_certificate(ssl);
       peer != nullptr && SSL_get_verify_result(ssl) == X509_V_OK) {
     info.peer_subject = subject_of(peer);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <degu/net/internal/layered_endpoint.h>
+#include <degu/net/internal/tls_sessions.h>
 #include <degu/net/tls.h>
 #include <degu/sync/mutex.h>
 
@@ -15,15 +16,22 @@ struct ssl_ctx_st;
 
 namespace degu::net::internal {
 
+/// Whom a client talks to.
+struct TlsPeer {
+  std::string name;  ///< that the server has to prove, unless it is believed
+  bool verify;
+  TlsSessions* sessions;    ///< null: none is resumed, nor kept
+  std::string session_key;  ///< what the session is kept for
+};
+
 /// The transfers of an Endpoint, encrypted. Errors besides those of `inner`: EPROTO, the peer broke the rules or could not
 /// prove who it is; ECONNABORTED, it went away without saying so, and what came may have been cut.
 class TlsEndpoint final : public LayeredEndpoint {
  public:
-  enum class Role : bool { kServer, kClient };
-  /// A free-standing one for `inner`. `keep` lives as long as it does: what the callbacks of `context` refer to. Throws
-  /// Error(kInvalidArgument) for a name that cannot be one, std::bad_alloc.
-  static TlsEndpoint* make(Socket inner, ssl_ctx_st* context, std::shared_ptr<const void> keep, Role role,
-                           const std::string& server_name, bool verify);
+  /// A free-standing one for `inner`, a client's if there is a `peer`. `keep` lives as long as it does: what the callbacks
+  /// of `context` and `peer` refer to. Throws Error(kInvalidArgument) for a name that cannot be one, std::bad_alloc.
+  static TlsEndpoint* make(Socket inner, ssl_ctx_st* context, std::shared_ptr<const void> keep,
+                           const TlsPeer* peer);
 
   IoResult read(std::span<char> into, TimePoint deadline) noexcept override;
   IoResult writev(std::span<const iovec> parts, TimePoint deadline) noexcept override;
@@ -41,6 +49,8 @@ class TlsEndpoint final : public LayeredEndpoint {
   /// What the records are read from and written to; for the library's callbacks.
   std::size_t take_input(std::span<char> into) noexcept;
   bool add_output(std::span<const char> bytes) noexcept;
+  /// Has clients keep the sessions that servers give them.
+  static void keep_sessions(ssl_ctx_st* context) noexcept;
 
  private:
   enum class State : uint8_t { kNew, kReady, kFailed };
@@ -52,6 +62,8 @@ class TlsEndpoint final : public LayeredEndpoint {
   TlsEndpoint(Socket inner, std::shared_ptr<const void> keep) noexcept;
   ~TlsEndpoint() override = default;
 
+  void connect_as(const TlsPeer& peer);
+  void keep_session(TlsSessionPtr session) noexcept;
   void before_close() noexcept override { say_goodbye(); }
 
   int handshake_locked(TimePoint deadline) noexcept;
@@ -68,6 +80,8 @@ class TlsEndpoint final : public LayeredEndpoint {
   void say_goodbye() noexcept;
 
   const std::shared_ptr<const void> keep_;
+  TlsSessions* sessions_ = nullptr;
+  std::string session_key_;
 
   std::atomic<State> state_{State::kNew};
   Mutex handshake_lock_;  // may be held while waiting; whoever has it does all that the two turns protect
