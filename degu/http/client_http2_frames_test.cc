@@ -326,6 +326,34 @@ TEST(ClientHttp2Frames, NoMoreAreOpenThanTheServerAllows) {
   });
 }
 
+TEST(ClientHttp2Frames, AConnectionThatAllowsNoneIsReplacedWhenItEnds) {
+  run([] {
+    RawServer server([](net::TcpStream& stream, int nth) {
+      FrameServer at(stream, nth == 0 ? FrameServer::setting(kMaxConcurrent, 0) : std::string());
+      at.send(FrameClient::kPing, 0, 0, "12345678");
+      if (nth == 0) {
+        at.wait_for(FrameClient::kPing);
+        at.goaway(0, kNoError);  // what came before it knew has to be asked elsewhere
+        return at.wait_for_end();
+      }
+      while (const uint32_t id = at.next_request()) at.answer(id, "x");
+    });
+    ClientOptions options = plain_http2();
+    options.max_connections_per_host = 1;
+    Client client(options);
+    WaitGroup asking;
+    std::atomic<int> right{0};
+    for (int i = 0; i < 10; ++i) {
+      asking.go([&] {
+        if (client.get(server.url()).body == "x") ++right;
+      });
+    }
+    asking.wait();
+    EXPECT_EQ(right, 10);
+    EXPECT_EQ(server.connections(), 2);
+  });
+}
+
 TEST(ClientHttp2Frames, WhoWaitsForAStreamHasADeadline) {
   run([] {
     RawServer server([](net::TcpStream& stream, int) {
@@ -666,9 +694,9 @@ TEST(ClientHttp2Hostile, BrokenFramesEndTheConnection) {
   };
   run([&] {
     for (const auto& [name, bytes] : cases) {
-      const Outcome outcome = outcome_of([&](FrameServer& at) {
+      const Outcome outcome = outcome_of([&sent = bytes](FrameServer& at) {
         at.next_request();
-        at.send_raw(bytes);
+        at.send_raw(sent);
       });
       EXPECT_EQ(outcome.code, Code::kInternal) << name << ": " << outcome.message;
       EXPECT_THAT(outcome.message, HasSubstr("malformed response")) << name;
@@ -700,11 +728,11 @@ TEST(ClientHttp2Hostile, FloodsEndTheConnection) {
   };
   run([&] {
     for (const auto& [name, frame] : floods) {
-      const Outcome outcome = outcome_of([&](FrameServer& at) {
+      const Outcome outcome = outcome_of([&sent = frame](FrameServer& at) {
         const uint32_t id = at.next_request();
         at.send_head(id, {{":status", "200"}});
         std::string many;
-        for (int i = 0; i < 100; ++i) many += frame;
+        for (int i = 0; i < 100; ++i) many += sent;
         for (int i = 0; i < 1000 && at.send_raw(many); ++i) {
         }
       });

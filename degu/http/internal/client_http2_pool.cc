@@ -109,13 +109,14 @@ bool ClientHttp2Pool::is_likely(const Host& host, bool expected) const {
 
 // Who dials may have to wait for a permit. As there are never more of them than connections are still allowed, those that
 // they wait for are of HTTP/1.1, or about to end: so their turn comes.
-ClientHttp2Pool::Choice ClientHttp2Pool::choose(const Host& host, bool expected, uint64_t failures) const {
-  if (find(host) != nullptr) return Choice::kUse;
-  if (host.connections.size() + host.dialing >= limits_.max_per_host) return Choice::kWait;
-  if (!is_likely(host, expected) || host.failures != failures) return Choice::kDial;
-  const bool comes = host.alone != 0 || std::any_of(host.connections.begin(), host.connections.end(),
-                                                    [](const auto& shared) { return shared->is_coming(); });
-  return comes ? Choice::kWait : Choice::kDial;
+bool ClientHttp2Pool::should_dial(const Host& host, bool expected, uint64_t failures) const {
+  const auto& made = host.connections;
+  const auto usable = std::count_if(made.begin(), made.end(),
+                                    [](const auto& shared) { return shared->connection->usable(); });
+  if (static_cast<std::size_t>(usable) + host.dialing >= limits_.max_per_host) return false;
+  if (!is_likely(host, expected) || host.failures != failures) return true;
+  return host.alone == 0 &&
+         std::none_of(made.begin(), made.end(), [](const auto& shared) { return shared->is_coming(); });
 }
 
 ClientHttp2Pool::Slot ClientHttp2Pool::use(const std::shared_ptr<Host>& host,
@@ -194,14 +195,14 @@ ClientHttp2Pool::Place ClientHttp2Pool::take(const std::string& origin, bool exp
   retire(unused);
   lock.lock();
   const uint64_t failures = host->failures;
-  Choice choice = Choice::kWait;
+  std::shared_ptr<Shared> found;
   const bool chosen = host->changed.wait_until(lock, deadline, [&] {
-    choice = choose(*host, expected, failures);
-    return choice != Choice::kWait;
+    found = find(*host);
+    return found != nullptr || should_dial(*host, expected, failures);
   });
   if (!chosen) throw DeadlineExceeded("no connection to the server became free in time");
-  if (choice == Choice::kUse) {
-    place.slot = use(host, find(*host));
+  if (found != nullptr) {
+    place.slot = use(host, std::move(found));
     return place;
   }
   place.dial.alone_ = is_likely(*host, expected) && host->alone == 0;

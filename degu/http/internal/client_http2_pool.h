@@ -7,6 +7,7 @@
 #include <degu/sync/mutex.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -89,11 +90,10 @@ class ClientHttp2Pool : public std::enable_shared_from_this<ClientHttp2Pool> {
   std::size_t connections_for_test();
 
  private:
-  enum class Choice : uint8_t { kUse, kDial, kWait };
   using Retired = std::vector<std::shared_ptr<Shared>>;
 
   bool is_likely(const Host& host, bool expected) const;
-  Choice choose(const Host& host, bool expected, uint64_t failures) const;
+  bool should_dial(const Host& host, bool expected, uint64_t failures) const;
   std::shared_ptr<Shared> find(const Host& host) const;
   Slot use(const std::shared_ptr<Host>& host, std::shared_ptr<Shared> shared);
   void remove_expired(TimePoint time, Retired& out);
