@@ -125,10 +125,11 @@ struct ClientOptions {
 /// or more, or one that ends the connection, stops it. Not for conversations: the body of a success is read only when
 /// the request's has been sent.
 ///
-/// Every status is a Response. Throws Error: kInvalidArgument for a bad URL, header or file, kUnavailable when the
-/// server cannot be reached, is not who the URL says or breaks off, kInternal for a malformed answer, kResourceExhausted
-/// for one beyond the limits or too many redirects, kFailedPrecondition for a redirect from https to http,
-/// kPermissionDenied when a proxy refuses a tunnel; DeadlineExceeded and Cancelled by the context, and DeadlineExceeded by the timeouts.
+/// Every status is a Response. Throws Error: kInvalidArgument for a bad URL, header or file, and for more than 64 KiB of
+/// headers on HTTP/2, kUnavailable when the server cannot be reached, is not who the URL says or breaks off, kInternal for a
+/// malformed answer, kResourceExhausted for one beyond the limits or too many redirects, kFailedPrecondition for a redirect
+/// from https to http, kPermissionDenied when a proxy refuses a tunnel; DeadlineExceeded and Cancelled by the context, and
+/// DeadlineExceeded by the timeouts.
 class Client {
  public:
   /// Throws Error(kInvalidArgument) for proxies that are none.

@@ -401,6 +401,22 @@ TEST(ClientHttp2Frames, SaysWhatARequestIs) {
   });
 }
 
+TEST(ClientHttp2Frames, AHeadThatIsTooLargeIsTheCallersFault) {
+  run([] {
+    RawServer server([](net::TcpStream& stream, int) {
+      FrameServer at(stream);
+      while (const uint32_t id = at.next_request()) at.answer(id, "x");
+    });
+    Client client(plain_http2());
+    EXPECT_EQ(code_of([&] {
+                client.request({"GET", server.url(), {{"X", std::string(70'000, 'x')}}});
+              }),
+              Code::kInvalidArgument);
+    EXPECT_EQ(client.get(server.url()).body, "x");
+    EXPECT_EQ(server.connections(), 1);
+  });
+}
+
 TEST(ClientHttp2Frames, PassesOverInterimAnswers) {
   run([] {
     const auto talk = [](int interim) {

@@ -188,6 +188,13 @@ struct ClientHttp2::Callbacks {
     return 0;
   }
 
+  static int on_not_sent(nghttp2_session* session, const nghttp2_frame* frame, int error, void*) {
+    if (frame->hd.type != NGHTTP2_HEADERS || error != NGHTTP2_ERR_FRAME_SIZE_ERROR) return 0;
+    if (ClientHttp2Stream* const at = stream(session, frame->hd.stream_id); at != nullptr)
+      at->unsendable = true;
+    return 0;
+  }
+
   static int on_close(nghttp2_session* session, int32_t id, uint32_t code, void* user) {
     if (ClientHttp2Stream* const at = stream(session, id); at != nullptr) {
       at->close_code = code;
@@ -214,6 +221,7 @@ struct ClientHttp2::Callbacks {
       nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made, on_bad_frame);
       nghttp2_session_callbacks_set_error_callback2(made, on_error);
       nghttp2_session_callbacks_set_on_frame_send_callback(made, on_sent);
+      nghttp2_session_callbacks_set_on_frame_not_send_callback(made, on_not_sent);
       nghttp2_session_callbacks_set_on_stream_close_callback(made, on_close);
       return made;
     }();
@@ -390,6 +398,7 @@ void ClientHttp2::throw_lost(const ClientHttp2Stream& stream) const {
   if (stream.interim == kMaxInterim)
     throw Error(Code::kInternal, "malformed response: too many interim answers");
   if (stream.too_large) throw internal::too_large("header section");
+  if (stream.unsendable) throw Error(Code::kInvalidArgument, "the request's header section is too large");
   // RFC 9113 section 8.7: what was refused, by its own frame or by GOAWAY, was not looked at.
   const bool refused = stream.close_code == NGHTTP2_REFUSED_STREAM;
   std::string why;

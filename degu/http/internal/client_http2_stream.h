@@ -33,6 +33,7 @@ struct ClientHttp2Stream {
   bool stopped = false;      // no more is to be sent
   bool upload_done = false;  // all of it is on its way
   bool head_sent = false;
+  bool unsendable = false;  // its head is larger than nghttp2 sends
   TimePoint progress_at{};  // when some of the body went last
 
   // The answer.
