@@ -4,6 +4,7 @@
 #include <degu/http/client.h>
 #include <degu/http/testing/frame_server.h>
 #include <degu/http/testing/raw_server.h>
+#include <degu/http/testing/run_until_quiet.h>
 #include <degu/rt/run.h>
 #include <degu/sync/chan.h>
 #include <degu/sync/wait_group.h>
@@ -27,6 +28,7 @@ using degu::testing::Frame;
 using degu::testing::FrameClient;
 using degu::testing::FrameServer;
 using degu::testing::RawServer;
+using degu::testing::run_until_quiet;
 using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::Eq;
@@ -83,7 +85,7 @@ Outcome outcome_of(const std::function<void(FrameServer&)>& talk, const Request&
 // --- Leaving, refusing
 
 TEST(ClientHttp2Frames, WhatAGoawayLeavesOutIsAskedElsewhere) {
-  run([] {
+  run_until_quiet([] {
     auto first_asked = make_chan<bool>(1);
     RawServer server([&](net::TcpStream& stream, int nth) {
       FrameServer at(stream);
@@ -109,7 +111,7 @@ TEST(ClientHttp2Frames, WhatAGoawayLeavesOutIsAskedElsewhere) {
 }
 
 TEST(ClientHttp2Frames, AWarnedClientFinishesAndOpensNothingMore) {
-  run([] {
+  run_until_quiet([] {
     auto gone = make_chan<bool>(1);
     RawServer server([&](net::TcpStream& stream, int nth) {
       FrameServer at(stream);
@@ -133,7 +135,7 @@ TEST(ClientHttp2Frames, AWarnedClientFinishesAndOpensNothingMore) {
 }
 
 TEST(ClientHttp2Frames, ARefusedStreamIsRepeatedWhateverItsMethod) {
-  run([] {
+  run_until_quiet([] {
     std::atomic<int> asked{0};
     RawServer server([&](net::TcpStream& stream, int) {
       FrameServer at(stream);
@@ -167,7 +169,7 @@ TEST(ClientHttp2Frames, ARefusedStreamIsRepeatedWhateverItsMethod) {
 }
 
 TEST(ClientHttp2Frames, AResetIsRepeatedAsABrokenConnection) {
-  run([] {
+  run_until_quiet([] {
     std::atomic<int> asked{0};
     RawServer server([&](net::TcpStream& stream, int) {
       FrameServer at(stream);
@@ -191,7 +193,7 @@ TEST(ClientHttp2Frames, AResetIsRepeatedAsABrokenConnection) {
 }
 
 TEST(ClientHttp2Frames, AConnectionThatBreaksIsReplaced) {
-  run([] {
+  run_until_quiet([] {
     std::atomic<int> asked{0};
     RawServer server([&](net::TcpStream& stream, int) {
       FrameServer at(stream);
@@ -209,7 +211,7 @@ TEST(ClientHttp2Frames, AConnectionThatBreaksIsReplaced) {
 }
 
 TEST(ClientHttp2Frames, OneThatBreaksWithinAnAnswerIsAFault) {
-  run([] {
+  run_until_quiet([] {
     const Outcome outcome = outcome_of([](FrameServer& at) {
       const uint32_t id = at.next_request();
       at.send_head(id, {{":status", "200"}});
@@ -225,7 +227,7 @@ TEST(ClientHttp2Frames, OneThatBreaksWithinAnAnswerIsAFault) {
 // --- Sharing connections
 
 TEST(ClientHttp2Frames, TheFirstConnectionIsWaitedFor) {
-  run([] {
+  run_until_quiet([] {
     RawServer server([](net::TcpStream& stream, int) {
       FrameServer at(stream);
       while (const uint32_t id = at.next_request()) at.answer(id, "x");
@@ -239,7 +241,7 @@ TEST(ClientHttp2Frames, TheFirstConnectionIsWaitedFor) {
 }
 
 TEST(ClientHttp2Frames, WhenItFailsEverybodyTriesForHimself) {
-  run([] {
+  run_until_quiet([] {
     std::string address;
     {
       net::TcpListener listener = net::TcpListener::listen("127.0.0.1:0");
@@ -256,7 +258,7 @@ TEST(ClientHttp2Frames, WhenItFailsEverybodyTriesForHimself) {
 }
 
 TEST(ClientHttp2Frames, TheServerSaysHowManyStreamsThereMayBe) {
-  run([] {
+  run_until_quiet([] {
     for (const std::size_t most : {std::size_t{1}, std::size_t{3}}) {
       auto asked = make_chan<bool>(10);
       auto go_on = make_chan<bool>();
@@ -293,7 +295,7 @@ TEST(ClientHttp2Frames, TheServerSaysHowManyStreamsThereMayBe) {
 }
 
 TEST(ClientHttp2Frames, NoMoreAreOpenThanTheServerAllows) {
-  run([] {
+  run_until_quiet([] {
     std::atomic<std::size_t> most{0};
     RawServer server([&](net::TcpStream& stream, int) {
       FrameServer at(stream, FrameServer::setting(kMaxConcurrent, 2));
@@ -327,7 +329,7 @@ TEST(ClientHttp2Frames, NoMoreAreOpenThanTheServerAllows) {
 }
 
 TEST(ClientHttp2Frames, AConnectionThatAllowsNoneIsReplacedWhenItEnds) {
-  run([] {
+  run_until_quiet([] {
     RawServer server([](net::TcpStream& stream, int nth) {
       FrameServer at(stream, nth == 0 ? FrameServer::setting(kMaxConcurrent, 0) : std::string());
       at.send(FrameClient::kPing, 0, 0, "12345678");
@@ -355,7 +357,7 @@ TEST(ClientHttp2Frames, AConnectionThatAllowsNoneIsReplacedWhenItEnds) {
 }
 
 TEST(ClientHttp2Frames, WhoWaitsForAStreamHasADeadline) {
-  run([] {
+  run_until_quiet([] {
     RawServer server([](net::TcpStream& stream, int) {
       FrameServer at(stream, FrameServer::setting(kMaxConcurrent, 1));
       at.answer(at.next_request(), "x");
@@ -377,7 +379,7 @@ TEST(ClientHttp2Frames, WhoWaitsForAStreamHasADeadline) {
 // --- Streams
 
 TEST(ClientHttp2Frames, SaysWhatARequestIs) {
-  run([] {
+  run_until_quiet([] {
     Fields fields;
     RawServer server([&](net::TcpStream& stream, int) {
       FrameServer at(stream);
@@ -402,7 +404,7 @@ TEST(ClientHttp2Frames, SaysWhatARequestIs) {
 }
 
 TEST(ClientHttp2Frames, AHeadThatIsTooLargeIsTheCallersFault) {
-  run([] {
+  run_until_quiet([] {
     RawServer server([](net::TcpStream& stream, int) {
       FrameServer at(stream);
       while (const uint32_t id = at.next_request()) at.answer(id, "x");
@@ -418,7 +420,7 @@ TEST(ClientHttp2Frames, AHeadThatIsTooLargeIsTheCallersFault) {
 }
 
 TEST(ClientHttp2Frames, PassesOverInterimAnswers) {
-  run([] {
+  run_until_quiet([] {
     const auto talk = [](int interim) {
       return [interim](FrameServer& at) {
         const uint32_t id = at.next_request();
@@ -434,7 +436,7 @@ TEST(ClientHttp2Frames, PassesOverInterimAnswers) {
 }
 
 TEST(ClientHttp2Frames, WaitsForAWordBeforeItSends) {
-  run([] {
+  run_until_quiet([] {
     std::string body;
     RawServer server([&](net::TcpStream& stream, int) {
       FrameServer at(stream);
@@ -455,7 +457,7 @@ TEST(ClientHttp2Frames, WaitsForAWordBeforeItSends) {
 }
 
 TEST(ClientHttp2Frames, AnUploadKeepsToTheWindowAndEndsByAnAnswer) {
-  run([] {
+  run_until_quiet([] {
     constexpr std::size_t kWindow = 65535;
     RawServer server([&](net::TcpStream& stream, int) {
       FrameServer at(stream);
@@ -488,7 +490,7 @@ TEST(ClientHttp2Frames, AnUploadKeepsToTheWindowAndEndsByAnAnswer) {
 }
 
 TEST(ClientHttp2Frames, HoldsNoMoreThanAWindow) {
-  run([] {
+  run_until_quiet([] {
     constexpr std::size_t kWindow = 256 * 1024;
     auto filled = make_chan<bool>(1);
     std::atomic<std::size_t> given{0};
@@ -520,7 +522,7 @@ TEST(ClientHttp2Frames, HoldsNoMoreThanAWindow) {
 }
 
 TEST(ClientHttp2Frames, WhatIsNotWantedIsReset) {
-  run([] {
+  run_until_quiet([] {
     std::vector<uint32_t> codes;
     RawServer server([&](net::TcpStream& stream, int) {
       FrameServer at(stream);
@@ -547,7 +549,7 @@ TEST(ClientHttp2Frames, WhatIsNotWantedIsReset) {
 }
 
 TEST(ClientHttp2Frames, TimeoutsOfTheParts) {
-  run([] {
+  run_until_quiet([] {
     ClientOptions options = plain_http2();
     options.head_timeout = 20ms;
     Outcome outcome = outcome_of([](FrameServer& at) { at.next_request(); }, {}, options);
@@ -574,7 +576,7 @@ TEST(ClientHttp2Frames, TimeoutsOfTheParts) {
 // --- Whether the server lives
 
 TEST(ClientHttp2Frames, ASilentServerIsGivenUp) {
-  run([] {
+  run_until_quiet([] {
     ClientOptions options = plain_http2();
     options.http2_ping_after = 20ms;
     const Outcome outcome = outcome_of(
@@ -589,7 +591,7 @@ TEST(ClientHttp2Frames, ASilentServerIsGivenUp) {
 }
 
 TEST(ClientHttp2Frames, ASlowOneThatAnswersIsNot) {
-  run([] {
+  run_until_quiet([] {
     ClientOptions options = plain_http2();
     options.http2_ping_after = 5ms;
     RawServer server([](net::TcpStream& stream, int) {
@@ -622,7 +624,7 @@ TEST(ClientHttp2Hostile, MalformedAnswersAreFaultsOfTheirStreams) {
       {{":status", "200"}, {"content-length", "-1"}},          //
       {{":status", "200"}, {"content-length", "1"}, {"content-length", "1"}},
   };
-  run([&] {
+  run_until_quiet([&] {
     for (const Fields& head : heads) {
       RawServer server([&](net::TcpStream& stream, int) {
         FrameServer at(stream);
@@ -639,7 +641,7 @@ TEST(ClientHttp2Hostile, MalformedAnswersAreFaultsOfTheirStreams) {
 }
 
 TEST(ClientHttp2Hostile, TheLengthHasToBeRight) {
-  run([] {
+  run_until_quiet([] {
     for (const std::string_view body : {"1", "123"}) {
       const Outcome outcome = outcome_of([&](FrameServer& at) {
         at.answer(at.next_request(), {{":status", "200"}, {"content-length", "2"}}, body);
@@ -664,7 +666,7 @@ TEST(ClientHttp2Hostile, TheLengthHasToBeRight) {
 }
 
 TEST(ClientHttp2Hostile, FieldsHaveALimit) {
-  run([] {
+  run_until_quiet([] {
     RawServer server([](net::TcpStream& stream, int) {
       FrameServer at(stream);
       Fields large{{":status", "200"}};
@@ -708,7 +710,7 @@ TEST(ClientHttp2Hostile, BrokenFramesEndTheConnection) {
       {"padding beyond the frame", FrameClient::frame(FrameClient::kData, FrameClient::kPadded, 1, "\x20x")},
       {"push allowed", FrameClient::frame(FrameClient::kSettings, 0, 0, FrameServer::setting(2, 1))},
   };
-  run([&] {
+  run_until_quiet([&] {
     for (const auto& [name, bytes] : cases) {
       const Outcome outcome = outcome_of([&sent = bytes](FrameServer& at) {
         at.next_request();
@@ -723,7 +725,7 @@ TEST(ClientHttp2Hostile, BrokenFramesEndTheConnection) {
 }
 
 TEST(ClientHttp2Hostile, AServerOfHttp1IsToldFromOneOfHttp2) {
-  run([] {
+  run_until_quiet([] {
     RawServer server([](net::TcpStream& stream, int) {
       degu::testing::send(stream, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
       degu::testing::wait_for_close(stream);
@@ -742,7 +744,7 @@ TEST(ClientHttp2Hostile, FloodsEndTheConnection) {
       {"windows", FrameClient::frame(FrameClient::kWindow, 0, 0, FrameClient::number(1, 4))},
       {"priority", FrameClient::frame(FrameClient::kPriority, 0, 1, std::string("\0\0\0\0\x10", 5))},
   };
-  run([&] {
+  run_until_quiet([&] {
     for (const auto& [name, frame] : floods) {
       const Outcome outcome = outcome_of([&sent = frame](FrameServer& at) {
         const uint32_t id = at.next_request();
@@ -758,7 +760,7 @@ TEST(ClientHttp2Hostile, FloodsEndTheConnection) {
 }
 
 TEST(ClientHttp2Hostile, AHeadHasAnEnd) {
-  run([] {
+  run_until_quiet([] {
     const std::string piece = FrameClient::block({{"x", std::string(1000, 'x')}});
     const Outcome outcome = outcome_of([&](FrameServer& at) {
       const uint32_t id = at.next_request();
@@ -772,7 +774,7 @@ TEST(ClientHttp2Hostile, AHeadHasAnEnd) {
 }
 
 TEST(ClientHttp2Hostile, ACalmClientSaysSo) {
-  run([] {
+  run_until_quiet([] {
     const Outcome outcome = outcome_of([](FrameServer& at) {
       const uint32_t id = at.next_request();
       at.send_head(id, {{":status", "200"}});

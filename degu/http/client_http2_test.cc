@@ -4,6 +4,7 @@
 #include <degu/http/client.h>
 #include <degu/http/compress.h>
 #include <degu/http/server.h>
+#include <degu/http/testing/run_until_quiet.h>
 #include <degu/net/tcp.h>
 #include <degu/net/testing/test_authority.h>
 #include <degu/net/tls.h>
@@ -24,6 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using degu::testing::code_of;
+using degu::testing::run_until_quiet;
 using degu::testing::TestAuthority;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -134,7 +136,7 @@ TEST_P(ClientHttp2, ManyRequestsShareAConnection) {
 }
 
 TEST_P(ClientHttp2, CarriesFieldsBothWays) {
-  run([] {
+  run_until_quiet([] {
     Http2Server server(GetParam());
     Client client(options_for(GetParam()));
     const Response got =
@@ -151,7 +153,7 @@ TEST_P(ClientHttp2, CarriesFieldsBothWays) {
 }
 
 TEST_P(ClientHttp2, AnswersWithoutABody) {
-  run([] {
+  run_until_quiet([] {
     Http2Server server(GetParam());
     Client client(options_for(GetParam()));
     const Response head = client.request({"HEAD", server.url("/large")});
@@ -165,7 +167,7 @@ TEST_P(ClientHttp2, AnswersWithoutABody) {
 }
 
 TEST_P(ClientHttp2, MovesBodiesThroughTheWindows) {
-  run([] {
+  run_until_quiet([] {
     Http2Server server(GetParam());
     Client client(options_for(GetParam()));
     const std::string large(3'000'000, 'b');
@@ -182,7 +184,7 @@ TEST_P(ClientHttp2, MovesBodiesThroughTheWindows) {
 }
 
 TEST_P(ClientHttp2, GivesTrailersAndTellsWhenAnAnswerBreaks) {
-  run([] {
+  run_until_quiet([] {
     Http2Server server(GetParam());
     Client client(options_for(GetParam()));
     const Response got = client.get(server.url("/trailers"));
@@ -195,7 +197,7 @@ TEST_P(ClientHttp2, GivesTrailersAndTellsWhenAnAnswerBreaks) {
 }
 
 TEST_P(ClientHttp2, StopsWhatIsRefused) {
-  run([] {
+  run_until_quiet([] {
     Http2Server server(GetParam());
     Client client(options_for(GetParam()));
     EXPECT_EQ(client.post(server.url("/refuse"), "text/plain", std::string(4'000'000, 'x')).status, 413);
@@ -219,7 +221,7 @@ TEST_P(ClientHttp2, StopsWhatIsRefused) {
 }
 
 TEST_P(ClientHttp2, ABodyThatIsNotReadHoldsUpItsServerAlone) {
-  run([] {
+  run_until_quiet([] {
     std::atomic<std::size_t> written{0};
     Router routes = router();
     routes.get("/endless", [&](Exchange& c) {
@@ -244,7 +246,7 @@ TEST_P(ClientHttp2, ABodyThatIsNotReadHoldsUpItsServerAlone) {
 }
 
 TEST_P(ClientHttp2, TheEndOfAContextEndsItsStreamAlone) {
-  run([] {
+  run_until_quiet([] {
     auto begun = make_chan<bool>(2);
     auto ended = make_chan<bool>(2);
     Router routes = router();
@@ -278,7 +280,7 @@ TEST_P(ClientHttp2, TheEndOfAContextEndsItsStreamAlone) {
 }
 
 TEST_P(ClientHttp2, ADrainingServerIsLeft) {
-  run([] {
+  run_until_quiet([] {
     auto server = std::make_unique<Http2Server>(GetParam());
     Client client(options_for(GetParam()));
     OpenResponse open = client.open({"GET", server->url("/large")});
@@ -291,7 +293,7 @@ TEST_P(ClientHttp2, ADrainingServerIsLeft) {
 }
 
 TEST_P(ClientHttp2, OpensMoreConnectionsWhenOneIsFull) {
-  run([] {
+  run_until_quiet([] {
     auto go_on = make_chan<bool>();
     std::atomic<int> waiting{0};
     Router routes = router();
@@ -322,7 +324,7 @@ TEST_P(ClientHttp2, OpensMoreConnectionsWhenOneIsFull) {
 }
 
 TEST_P(ClientHttp2, OutlivesItsClient) {
-  run([] {
+  run_until_quiet([] {
     Http2Server server(GetParam());
     std::optional<Client> client(options_for(GetParam()));
     OpenResponse open = client->open({"GET", server.url("/large")});
@@ -333,7 +335,7 @@ TEST_P(ClientHttp2, OutlivesItsClient) {
 }
 
 TEST_P(ClientHttp2, AnIdleConnectionHasNoGoroutine) {
-  run([] {
+  run_until_quiet([] {
     Http2Server server(GetParam());
     std::vector<std::unique_ptr<Client>> clients;
     for (int i = 0; i < 20; ++i) clients.push_back(std::make_unique<Client>(options_for(GetParam())));
@@ -346,7 +348,7 @@ TEST_P(ClientHttp2, AnIdleConnectionHasNoGoroutine) {
 }
 
 TEST_P(ClientHttp2, ClosesWhatLayTooLong) {
-  run([] {
+  run_until_quiet([] {
     Http2Server server(GetParam());
     ClientOptions options = options_for(GetParam());
     options.idle_timeout = 0ns;
@@ -362,7 +364,7 @@ TEST_P(ClientHttp2, ClosesWhatLayTooLong) {
 }
 
 TEST_P(ClientHttp2, LimitsWhatItTakes) {
-  run([] {
+  run_until_quiet([] {
     Http2Server server(GetParam());
     ClientOptions options = options_for(GetParam());
     options.max_body_bytes = 1000;
@@ -374,7 +376,7 @@ TEST_P(ClientHttp2, LimitsWhatItTakes) {
 }
 
 TEST(ClientHttpVersion, IsWhatBothWant) {
-  run([] {
+  run_until_quiet([] {
     const auto spoken = [](HttpVersion version, std::vector<std::string> alpn) -> std::string {
       Http2Server server(Wire::kTls, std::move(alpn));
       ClientOptions options = options_for(Wire::kTls);
@@ -396,7 +398,7 @@ TEST(ClientHttpVersion, IsWhatBothWant) {
 }
 
 TEST(ClientHttpVersion, PlainIsHttp1UnlessKnown) {
-  run([] {
+  run_until_quiet([] {
     Http2Server server(Wire::kPlain);
     Client client;
     const Response got = client.get(server.url("/hello/a"));
@@ -405,7 +407,7 @@ TEST(ClientHttpVersion, PlainIsHttp1UnlessKnown) {
 }
 
 TEST(ClientHttpVersion, SurvivesAServerThatChangesItsMind) {
-  run([] {
+  run_until_quiet([] {
     for (const bool first : {true, false}) {
       net::TcpListener listener = net::TcpListener::listen("127.0.0.1:0");
       const std::string url = "https://" + listener.address() + "/tls";

@@ -2,6 +2,7 @@
 #include <degu/context/cancel_scope.h>
 #include <degu/http/client.h>
 #include <degu/http/server.h>
+#include <degu/http/testing/run_until_quiet.h>
 #include <degu/net/testing/test_authority.h>
 #include <degu/net/tls.h>
 #include <degu/rt/run.h>
@@ -17,6 +18,7 @@ namespace degu::http {
 namespace {
 
 using namespace std::chrono_literals;
+using degu::testing::run_until_quiet;
 using degu::testing::TestAuthority;
 using ::testing::HasSubstr;
 
@@ -92,7 +94,7 @@ TEST(ServerTls, ServesRequestsOnOneConnection) {
 }
 
 TEST(ServerTls, TheNextConnectionResumesTheSession) {
-  run([] {
+  run_until_quiet([] {
     net::TlsServerOptions tls;
     tls.certificates = {authority().issue("site", "site", "DNS:localhost,IP:127.0.0.1")};
     tls.alpn = {"h2", "http/1.1"};
