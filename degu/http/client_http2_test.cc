@@ -183,6 +183,24 @@ TEST_P(ClientHttp2, MovesBodiesThroughTheWindows) {
   });
 }
 
+// Together they are more than a server buffers of a connection's bodies, as one of them is alone.
+TEST_P(ClientHttp2, BodiesThatWaitForRoomAllArrive) {
+  run_until_quiet([] {
+    Http2Server server(GetParam());
+    Client client(options_for(GetParam()));
+    const std::string large(8 << 20, 'L');
+    EXPECT_EQ(client.post(server.url("/echo"), "text/plain", large).body, large);
+    const std::string body(700'000, 'b');
+    std::atomic<int> right{0};
+    WaitGroup asking;
+    for (int i = 0; i < 20; ++i)
+      asking.go([&] { right += client.post(server.url("/echo"), "text/plain", body).body == body ? 1 : 0; });
+    asking.wait();
+    EXPECT_EQ(right, 20);
+    EXPECT_EQ(server.server().connections(), 1U);
+  });
+}
+
 TEST_P(ClientHttp2, GivesTrailersAndTellsWhenAnAnswerBreaks) {
   run_until_quiet([] {
     Http2Server server(GetParam());

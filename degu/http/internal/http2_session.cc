@@ -382,19 +382,42 @@ void Http2Session::add_body(Http2Stream& stream, std::string_view bytes) {
     stream.changed.broadcast();
     return;
   }
-  nghttp2_session_consume_stream(session_, stream.id, bytes.size());
+  nghttp2_session_consume_connection(session_, bytes.size());
   if (stream.answered || stream.running) {
-    nghttp2_session_consume_connection(session_, bytes.size());
+    nghttp2_session_consume_stream(session_, stream.id, bytes.size());
     return;
-  }
-  if (buffered_ + bytes.size() > kMaxBuffered) {
-    stream.withheld += bytes.size();  // no more room until some request is done
-  } else {
-    nghttp2_session_consume_connection(session_, bytes.size());
   }
   if (stream.body.size() + bytes.size() > stream.exchange.body_limit()) return refuse_body(stream);
   stream.body += bytes;
   buffered_ += bytes.size();
+  stream.withheld += bytes.size();
+  withheld_ += bytes.size();
+  buffered_ <= kMaxBuffered ? give_window(stream) : give_windows();
+}
+
+void Http2Session::give_window(Http2Stream& stream) noexcept {
+  if (stream.withheld == 0) return;
+  if (!stream.closed) nghttp2_session_consume_stream(session_, stream.id, stream.withheld);
+  withheld_ -= std::exchange(stream.withheld, 0);
+}
+
+// Behind kMaxBuffered a body that has begun may send what its own window allows still. Then the oldest goes on, as bodies that
+// wait for each other would wait for ever, and that only if no request is complete, since the end of its handler makes room.
+void Http2Session::give_windows() noexcept {
+  if (withheld_ == 0) return;
+  Http2Stream* oldest = nullptr;
+  for (const std::unique_ptr<Http2Stream>& stream : streams_) {
+    if (buffered_ <= kMaxBuffered) {
+      give_window(*stream);
+    } else if (stream->body.empty() || stream->streams_body) {
+      continue;
+    } else if (stream->running) {
+      return;
+    } else if (oldest == nullptr || stream->id < oldest->id) {
+      oldest = stream.get();
+    }
+  }
+  if (oldest != nullptr) give_window(*oldest);
 }
 
 std::size_t Http2Session::read_piece(Http2Stream& stream, std::span<char> into) {
@@ -439,7 +462,8 @@ void Http2Session::release_body(Http2Stream& stream) noexcept {
   }
   buffered_ -= stream.body.size();
   stream.body.clear();
-  if (stream.withheld != 0) nghttp2_session_consume_connection(session_, std::exchange(stream.withheld, 0));
+  give_window(stream);
+  give_windows();
 }
 
 void Http2Session::input_complete(Http2Stream& stream) {

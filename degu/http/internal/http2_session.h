@@ -106,6 +106,8 @@ class Http2Session {
   void stream_closed(Http2Stream& stream);
   void recycle(Http2Stream& stream);
   void release_body(Http2Stream& stream) noexcept;
+  void give_window(Http2Stream& stream) noexcept;
+  void give_windows() noexcept;
   void glitch(uint32_t cost) noexcept;
   std::size_t take_body(Http2Stream& stream, std::span<char> into) noexcept;
   void add_piece(Http2Stream& stream, std::string_view piece);
@@ -141,6 +143,7 @@ class Http2Session {
   std::vector<std::unique_ptr<Http2Stream>> streams_;  // open ones, and closed ones whose handler still runs
   std::vector<std::unique_ptr<Http2Stream>> spare_;
   std::size_t buffered_ = 0;  // bytes of bodies
+  std::size_t withheld_ = 0;  // of them, what the windows of their streams have not got back
   bool broken_ = false;       // nothing can be sent any more
   bool over_ = false;         // no request is served any more
   bool end_noted_ = false;    // that the client has broken the connection's rules

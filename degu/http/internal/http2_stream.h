@@ -74,7 +74,7 @@ class Http2Stream final : public ResponseSink {
   std::string body;           // of the request
   std::size_t taken = 0;      // bytes of it that a handler has read while it came
   std::string trailers;       // of the request
-  std::size_t withheld = 0;   // bytes of it that the connection's window has not got back
+  std::size_t withheld = 0;   // bytes of it that the stream's window has not got back
   std::string piece;          // of a streamed response, not taken yet
   std::size_t sent = 0;       // of the response's body, or of `piece`
   bool streams_body = false;  // its handler reads `body` while it comes
