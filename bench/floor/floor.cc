@@ -1,10 +1,12 @@
-// What the kernel alone costs for a small answer: two threads with a listening socket each that answer whatever arrives, by
-// epoll with one recv() and one send(), or by io_uring with a ring per thread, multishot accept and receive, provided buffers
+// What the kernel alone costs for a small answer: two processes with a listening socket each that answer whatever arrives, by
+// epoll with one recv() and one send(), or by io_uring with a ring each, multishot accept and receive, provided buffers
 // and sends without completion. Nothing is parsed, nothing checked: not a server. usage: bench_floor epoll|io_uring PORT
 #include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,7 +16,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -177,8 +178,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto port = static_cast<uint16_t>(std::atoi(argv[2]));
-  const auto serve = [&] { how == "epoll" ? serve_by_epoll(port) : Ring().serve(port); };
-  std::thread second(serve);
-  serve();
-  second.join();
+  if (::fork() == 0) ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  how == "epoll" ? serve_by_epoll(port) : Ring().serve(port);
 }
