@@ -66,7 +66,7 @@ TEST(TicketKeys, ServeForAPeriodAndItsNeighbours) {
 
 TEST(TicketKeys, WantALongSecret) {
   EXPECT_EQ(code_of([] { TicketKeys(std::string(31, 's')); }), Code::kInvalidArgument);
-  EXPECT_EQ(code_of([] { TicketKeys(std::string()); }), Code::kInvalidArgument);
+  EXPECT_EQ(code_of([] { TicketKeys(""); }), Code::kInvalidArgument);
 }
 
 }  // namespace
