@@ -144,7 +144,6 @@ class Exchange {
   std::optional<net::TlsInfo> tls() const;
   /// Ends when the server's shutdown() begins, before the request's own context does: for handlers that last. To wait for
   /// both: select and done(context). Never ends without a server. (degu/context/context.h)
-  /// both with select and done(context). Never ends without a server.
   Context draining() const;
   /// The pattern of the route that serves this, e.g. "/users/:id"; "" when none matched.
   std::string_view route() const noexcept;

@@ -94,8 +94,6 @@ class Writer {
     settle();
   }
 
-  std::string& out() noexcept { return out_; }
-
  private:
   friend class MemberWriter;
 
